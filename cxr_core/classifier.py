@@ -1,0 +1,240 @@
+"""Step 5: run a model bundle. One LiteRT graph gives logits, the Grad-CAM map of every class and the embedding.
+
+Grad-CAM (Selvaraju et al., ICCV 2017) of the class logit is in the graph in closed form, so it costs nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cxr_core.bundle import DOMAIN, GOLDEN, MODEL, Bundle, find_bundle
+from cxr_core.domain import DomainCheck, DomainResult
+from cxr_core.errors import BundleError
+from cxr_core.prediction import INDETERMINATE, Finding, ModelIdentity, Prediction, Withheld
+from cxr_core.preprocess import INPUT_SIDE
+from cxr_core.settings import Settings
+
+FloatArray = npt.NDArray[np.float32]
+
+#: How far the golden outputs may be from this machine's: kernels differ between processors in the last digits.
+GOLDEN_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Outputs:
+    """What the graph gives for n inputs."""
+
+    logits: FloatArray
+    """(n, classes)"""
+
+    maps: FloatArray
+    """(n, classes, rows, columns), >= 0"""
+
+    embedding: FloatArray
+    """(n, units)"""
+
+
+class LiteRtGraph:
+    """A model.tflite in the LiteRT runtime. Not thread-safe: one per thread.
+
+    Parameters
+    ----------
+    path : Path
+        The graph: input (n, 150, 150, 3) float32; outputs "logits", "maps", "embedding".
+    threads : int
+        Threads of the runtime. It keeps `threads` - 1 workers of its own beside the calling thread.
+    """
+
+    def __init__(self, path: Path, threads: int) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        try:
+            with _without_runtime_chatter():
+                self._runner = Interpreter(model_path=str(path), num_threads=threads).get_signature_runner()
+        except (ValueError, RuntimeError) as error:
+            raise BundleError(f"{path.name} that LiteRT cannot load", "a LiteRT graph", "install the bundle") from error
+
+    def __call__(self, inputs: FloatArray) -> Outputs:
+        """Run a batch, shape (n, 150, 150, 3)."""
+        outputs: dict[str, Any] = self._runner(inputs=inputs)
+        return Outputs(outputs["logits"], outputs["maps"], outputs["embedding"])
+
+
+@contextmanager
+def _without_runtime_chatter() -> Iterator[None]:
+    """LiteRT prints an INFO line to file descriptor 2 as it makes its delegate and offers no switch for it."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("w") as nothing:
+            os.dup2(nothing.fileno(), 2)
+            yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+class Classifier:
+    """A verified bundle, ready to answer. Not thread-safe: one per thread.
+
+    Loading re-runs the bundle's golden pair. With `settings.threads` = 1 (the default) everything runs in the
+    calling thread; a batch of 32 gains from 2.
+
+    Parameters
+    ----------
+    bundle : Bundle or str or None
+        A loaded bundle, the name or folder of one, or None for the default.
+    settings : Settings
+        `threads` and `population` are used.
+
+    Raises
+    ------
+    BundleError
+        The bundle is missing, changed, or does not give its golden outputs on this machine.
+    """
+
+    def __init__(self, bundle: Bundle | str | None = None, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        self.bundle = bundle if isinstance(bundle, Bundle) else find_bundle(bundle)
+        manifest = self.bundle.manifest
+        self.identity = ModelIdentity(manifest.name, manifest.version, self.bundle.sha256)
+        self._labels = tuple(label.name for label in manifest.labels)
+        self._graph = LiteRtGraph(self.bundle.folder / MODEL, self.settings.threads)
+        self._domain = DomainCheck.load(self.bundle.folder / DOMAIN)
+        self._check_golden()
+
+    def _check_golden(self) -> None:
+        """Run the golden input and compare: a graph that loads may still answer wrongly on a machine."""
+        with np.load(self.bundle.folder / GOLDEN, allow_pickle=False) as golden:
+            grey = golden["grey"].astype(np.float32) / 255
+            outputs = self._graph(self._scaled(grey))
+            for name in ("logits", "maps", "embedding"):
+                expected, got = golden[name], getattr(outputs, name)
+                bound = GOLDEN_TOLERANCE * max(1.0, float(np.abs(expected).max()))
+                if got.shape != expected.shape or not np.all(np.abs(got - expected) <= bound):
+                    raise BundleError(
+                        f"bundle {self.identity.name} {self.identity.version} gives other {name} than it should here",
+                        f"its golden {name} within {bound:.2g}",
+                        "do not use it on this machine; run `cxr doctor`",
+                    )
+
+    def _scaled(self, grey: FloatArray) -> FloatArray:
+        """One grey picture (150, 150) in [0, 1] as a batch of one input."""
+        scaled = grey * 2 - 1 if self.bundle.manifest.input_scaling == "minus_one_to_one" else grey
+        return np.repeat(scaled[np.newaxis, :, :, np.newaxis], 3, axis=3).astype(np.float32)
+
+    def outputs(self, inputs: FloatArray) -> Outputs:
+        """The graph's raw outputs for a batch of model inputs, shape (n, 150, 150, 3)."""
+        if inputs.ndim != 4 or inputs.shape[1:] != (INPUT_SIDE, INPUT_SIDE, 3):
+            raise ValueError(f"inputs of shape {inputs.shape}; expected (n, {INPUT_SIDE}, {INPUT_SIDE}, 3)")
+        return self._graph(np.ascontiguousarray(inputs, dtype=np.float32))
+
+    def probabilities(self, logits: FloatArray) -> npt.NDArray[np.float64]:
+        """Calibrated probabilities of logits, same shape (n, classes)."""
+        scaled = logits.astype(np.float64) / self.bundle.manifest.temperature
+        if self.bundle.manifest.task == "multi_label":
+            return np.asarray(1 / (1 + np.exp(-scaled)))
+        exponentials = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+
+    def domain(self, model_input: FloatArray) -> DomainResult:
+        """The domain check of one model input, shape (150, 150, 3)."""
+        grey = model_input[:, :, 0]
+        return self._domain((grey + 1) / 2 if self.bundle.manifest.input_scaling == "minus_one_to_one" else grey)
+
+    def predict(self, inputs: FloatArray, ages_years: list[float | None] | None = None) -> list[Prediction]:
+        """Answer a batch.
+
+        Parameters
+        ----------
+        inputs : numpy.ndarray
+            float32, shape (n, 150, 150, 3), from preprocess.model_input with the bundle's scaling.
+        ages_years : list of float or None, optional
+            Age of each patient in years; None where unknown.
+
+        Returns
+        -------
+        list of Prediction
+            In the order of the inputs.
+        """
+        outputs = self.outputs(inputs)
+        probabilities = self.probabilities(outputs.logits)
+        ages = ages_years if ages_years is not None else [None] * len(inputs)
+        return [
+            self._answer(row, outputs.maps[i], outputs.embedding[i], self.domain(inputs[i]), age)
+            for i, (row, age) in enumerate(zip(probabilities, ages, strict=True))
+        ]
+
+    def _answer(
+        self,
+        row: npt.NDArray[np.float64],
+        maps: FloatArray,
+        embedding: FloatArray,
+        domain: DomainResult,
+        age_years: float | None,
+    ) -> Prediction:
+        manifest = self.bundle.manifest
+        probabilities = dict(zip(self._labels, map(float, row), strict=True))
+        label, findings = self._decide(probabilities)
+        if manifest.positive is not None:
+            probability = probabilities[manifest.positive]
+        else:
+            probability = probabilities[label] if label else max(probabilities.values())
+        population = manifest.population.state(age_years)
+        withheld: Withheld | None = None
+        warnings = []
+        if population == "outside":
+            warnings.append(f"not validated for this patient (model of {manifest.population.description})")
+            if self.settings.population == "withhold":
+                withheld = "population"
+        if not domain.in_domain:
+            warnings.append(f"out of domain: {domain.reason}")
+            withheld = "out_of_domain"
+        verdict = label
+        if manifest.positive is not None and manifest.indeterminate is not None:
+            low, high = manifest.indeterminate
+            if low <= probability < high:
+                verdict = INDETERMINATE
+        return Prediction(
+            model=self.identity,
+            labels=self._labels,
+            probabilities=tuple(probabilities.values()),
+            label=label,
+            probability=probability,
+            findings=findings,
+            verdict=None if withheld else verdict,
+            verdict_withheld=withheld,
+            in_domain=domain.in_domain,
+            domain_score=domain.score,
+            domain_reason=domain.reason,
+            population=population,
+            warnings=tuple(warnings),
+            maps=maps,
+            embedding=embedding,
+        )
+
+    def _decide(self, probabilities: dict[str, float]) -> tuple[str | None, tuple[Finding, ...]]:
+        """The label by the bundle's rule, and the findings: the positive class, or every class."""
+        manifest = self.bundle.manifest
+        if manifest.positive is not None:
+            probability, threshold = probabilities[manifest.positive], manifest.thresholds[manifest.positive]
+            positive = probability >= threshold
+            negative = next(name for name in self._labels if name != manifest.positive)
+            finding = Finding(manifest.positive, probability, threshold, positive)
+            return manifest.positive if positive else negative, (finding,)
+        if manifest.task == "multi_label":
+            return None, tuple(
+                Finding(name, p, manifest.thresholds[name], p >= manifest.thresholds[name])
+                for name, p in probabilities.items()
+            )
+        label = max(probabilities, key=probabilities.__getitem__)
+        return label, tuple(Finding(name, p, None, name == label) for name, p in probabilities.items())

@@ -1,0 +1,180 @@
+"""The grayscale chain: ONE table from stored value to display value (PS3.3 C.11, PS3.4 N.2).
+
+Modality LUT or rescale, then VOI LUT, window or range, then presentation shape and MONOCHROME1, once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from cxr_core.chest_image import StoredPixels
+
+FloatArray = npt.NDArray[np.float32]
+
+#: Below this share of the stored range an image without window or VOI LUT is stretched.
+FULL_RANGE_SHARE = 0.25
+#: Percentiles of the unpadded pixels between which it is stretched.
+STRETCH_PERCENTILES = (1.0, 99.0)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class LookupTable:
+    """An explicit LUT: `data[i]` is the output for input `first + i`, ends extended (PS3.3 C.11.1.1, C.11.2.1.1)."""
+
+    first: int
+    data: npt.NDArray[np.uint16]
+    bits: int
+    """Output range is 0 to 2**bits - 1."""
+
+    def __call__(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        index = np.clip(np.floor(values) - self.first, 0, len(self.data) - 1).astype(np.intp)
+        return self.data[index].astype(np.float64)
+
+    def display(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Output scaled to [0, 1]."""
+        return self(values) / (2**self.bits - 1)
+
+
+WindowFunction = Literal["LINEAR", "LINEAR_EXACT", "SIGMOID"]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Window Center, Window Width and VOI LUT Function (PS3.3 C.11.2.1.2, C.11.2.1.3), in modality units."""
+
+    center: float
+    width: float
+    function: WindowFunction = "LINEAR"
+
+    def display(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Output scaled to [0, 1]."""
+        if self.function == "SIGMOID":
+            # The exponent is bounded only to keep exp() from overflowing; the result is 0 there anyway.
+            return 1.0 / (1.0 + np.exp(np.clip(-4.0 * (values - self.center) / self.width, -700, 700)))
+        if self.function == "LINEAR_EXACT":
+            return np.clip((values - self.center) / self.width + 0.5, 0.0, 1.0)
+        center, width = self.center - 0.5, self.width - 1.0
+        if width <= 0:
+            return (values > center).astype(np.float64)
+        return np.clip((values - center) / width + 0.5, 0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ValueRange:
+    """A linear ramp from `low` (0) to `high` (1), in modality units: the VOI of an image that names none."""
+
+    low: float
+    high: float
+
+    def display(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Output scaled to [0, 1]; a constant image becomes 0.5."""
+        if self.high <= self.low:
+            return np.full(values.shape, 0.5)
+        return np.clip((values - self.low) / (self.high - self.low), 0.0, 1.0)
+
+
+Voi = LookupTable | Window | ValueRange
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class GrayscaleAttributes:
+    """The attributes of the image that the table is made of."""
+
+    bits_stored: int
+    """8 to 16 usually; 1 to 16 accepted."""
+
+    signed: bool = False
+    monochrome1: bool = False
+    presentation_inverse: bool = False
+    """Presentation LUT Shape is INVERSE (PS3.3 C.8.11.3)."""
+
+    slope: float = 1.0
+    intercept: float = 0.0
+    modality_lut: LookupTable | None = None
+    voi_luts: tuple[LookupTable, ...] = ()
+    windows: tuple[Window, ...] = ()
+    padding: tuple[int, int] | None = None
+    """Lowest and highest stored value that is padding (PS3.3 C.7.5.1.1.2), or None."""
+
+    @property
+    def first(self) -> int:
+        """The smallest stored value that Bits Stored allows."""
+        return -(1 << (self.bits_stored - 1)) if self.signed else 0
+
+    @property
+    def inverted(self) -> bool:
+        """MONOCHROME1 and shape INVERSE say the same thing; either or both invert once (PS3.3 C.7.6.3.1.2)."""
+        return self.monochrome1 or self.presentation_inverse
+
+    def is_padding(self, stored: StoredPixels) -> npt.NDArray[np.bool_] | None:
+        """Mask of the padded pixels, shape of `stored`, or None when there is none."""
+        if self.padding is None:
+            return None
+        mask: npt.NDArray[np.bool_] = (stored >= self.padding[0]) & (stored <= self.padding[1])
+        return mask if mask.any() and not mask.all() else None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class GrayscaleTable:
+    """The table: `values[stored - first]` is the display value, float32 in [0, 1], 0 black and 1 white."""
+
+    first: int
+    values: FloatArray
+
+    def __call__(self, stored: StoredPixels) -> FloatArray:
+        """Display values, float32, shape of `stored`."""
+        if self.first:
+            return self.values[stored.astype(np.int32) - self.first]
+        return self.values[stored]
+
+
+def modality_values(attributes: GrayscaleAttributes) -> npt.NDArray[np.float64]:
+    """Modality value of every stored value in order, shape (2**bits_stored,) (PS3.3 C.11.1)."""
+    stored = np.arange(attributes.first, attributes.first + (1 << attributes.bits_stored), dtype=np.float64)
+    if attributes.modality_lut is not None:
+        return attributes.modality_lut(stored)
+    return stored * attributes.slope + attributes.intercept
+
+
+def default_voi(attributes: GrayscaleAttributes, stored: StoredPixels) -> Voi:
+    """The VOI transformation that the image asks for, or the stated rule when it names none.
+
+    `stored` (any shape) is looked at only in the latter case, without its padding.
+    """
+    if attributes.voi_luts:
+        return attributes.voi_luts[0]
+    if attributes.windows:
+        return attributes.windows[0]
+    modality = modality_values(attributes)
+    mask = attributes.is_padding(stored)
+    pixels = stored if mask is None else stored[~mask]
+    counts = np.bincount((pixels.astype(np.int32) - attributes.first).ravel(), minlength=len(modality))
+    used = np.flatnonzero(counts)
+    if used[-1] - used[0] >= FULL_RANGE_SHARE * (len(modality) - 1):
+        return ValueRange(float(modality.min()), float(modality.max()))
+    # Percentiles of the modality values, which may fall with the stored value.
+    order = np.argsort(modality[used], kind="stable")
+    cumulative = np.cumsum(counts[used][order])
+    ranks = np.array(STRETCH_PERCENTILES) / 100.0 * (cumulative[-1] - 1)
+    ordered = modality[used][order]
+    below, above = (ordered[np.searchsorted(cumulative, side(ranks), side="right")] for side in (np.floor, np.ceil))
+    low, high = below + (above - below) * (ranks % 1.0)
+    return ValueRange(float(low), float(high))
+
+
+def grayscale_table(attributes: GrayscaleAttributes, voi: Voi) -> GrayscaleTable:
+    """The one table of an image under one VOI transformation.
+
+    Padding is shown black whatever the polarity (PS3.3 C.7.5.1.1.2 leaves it to the reader).
+    """
+    display = voi.display(modality_values(attributes))
+    if attributes.inverted:
+        display = 1.0 - display
+    if attributes.padding is not None:
+        low, high = (value - attributes.first for value in attributes.padding)
+        display[max(low, 0) : max(high + 1, 0)] = 0.0
+    return GrayscaleTable(attributes.first, display.astype(np.float32))

@@ -1,0 +1,184 @@
+"""Step 2: is this a frontal chest radiograph for presentation? Header facts only; unknown values warn.
+
+The SOP class alone decides nothing but FOR PROCESSING: many CR films travel as Secondary Capture.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cxr_core.chest_image import HeaderFacts
+from cxr_core.settings import IntakeSettings
+
+#: Modalities of a radiograph (PS3.3 C.7.3.1.1.1).
+RADIOGRAPHY = frozenset({"CR", "DX", "RG"})
+#: Modalities of a secondary capture, taken when the body part says CHEST.
+CAPTURE = frozenset({"OT", "SC"})
+
+#: SOP classes that are for processing whatever the intent says (PS3.4 B.5).
+_FOR_PROCESSING_CLASSES = frozenset({"1.2.840.10008.5.1.4.1.1.1.1.1"})
+_RADIOGRAPH_CLASSES = frozenset({"1.2.840.10008.5.1.4.1.1.1", "1.2.840.10008.5.1.4.1.1.1.1"})
+
+#: View Position (PS3.3 C.8.7.1.1.1, C.8.11.5), with spellings met in practice.
+_FRONTAL_POSITIONS = frozenset({"PA", "AP", "FRONTAL"})
+_OTHER_POSITIONS = {
+    "LL": "lateral",
+    "RL": "lateral",
+    "LAT": "lateral",
+    "LLAT": "lateral",
+    "RLAT": "lateral",
+    "LATERAL": "lateral",
+    "LLD": "decubitus",
+    "RLD": "decubitus",
+    "LLO": "oblique",
+    "RLO": "oblique",
+    "LAO": "oblique",
+    "RAO": "oblique",
+    "LPO": "oblique",
+    "RPO": "oblique",
+    "OBLIQUE": "oblique",
+}
+#: View codes of CID 4010 DX View (PS3.16) as SNOMED CT, with the retired SRT codes of the same views.
+_FRONTAL_CODES = frozenset({"272479007", "399348003", "399033003", "R-10214", "R-10206", "R-10208"})
+_OTHER_CODES = {
+    **dict.fromkeys(("399198007", "399173006", "399067008", "399352003", "399260004"), "lateral"),
+    **dict.fromkeys(("R-10232", "R-10236", "R-10228", "R-10224"), "lateral"),
+    **dict.fromkeys(("399135007", "399356000", "399006002", "399038007", "399182000", "399236003"), "oblique"),
+    **dict.fromkeys(("399184004", "399059000", "399312000", "399160007", "260427002", "260426006"), "oblique"),
+}
+
+#: Codes of the chest: SNOMED CT, and the retired SRT codes (PS3.16 Annex L).
+_CHEST_CODES = frozenset({"816094009", "51185008", "39607008", "T-D3000", "T-28000"})
+#: Body Part Examined of other parts (PS3.16 Annex L, Tables L-1 and L-3, where it is a text).
+_OTHER_PARTS = frozenset(
+    "ABDOMEN ABDOMENPELVIS ADRENAL ANKLE AORTA ARM AXILLA BACK BILEDUCT BLADDER BRAIN BREAST CALCANEUS CALF CAROTID "
+    "CEREBELLUM CERVIX CHEEK CHESTABDOMEN CHESTABDPELVIS CIRCLEOFWILLIS CLAVICLE COCCYX COLON CORNEA CORONARYARTERY "
+    "CSPINE CTSPINE DUODENUM EAR ELBOW ESOPHAGUS EXTREMITY EYE EYELID FACE FEMUR FINGER FOOT FOREARM GALLBLADDER HAND "
+    "HEAD HEADNECK HIP HUMERUS ILEUM ILIUM JAW JEJUNUM KIDNEY KNEE LARYNX LEG LIVER LSPINE LSSPINE MANDIBLE MAXILLA "
+    "NECK NECKCHEST NECKCHESTABDOMEN NECKCHESTABDPELV NOSE ORBIT OVARY PANCREAS PATELLA PELVIS PENIS PHARYNX PROSTATE "
+    "RECTUM RIB RIBS SACRUM SCALP SCAPULA SCLERA SCROTUM SHOULDER SIJOINT SKULL SPINE SPLEEN SSPINE STERNUM STOMACH "
+    "TESTIS THIGH THORACOLUMBARSPINE THUMB THYMUS THYROID TIBIAFIBULA TLSPINE TMJ TOE TONGUE TRACHEA TSPINE ULNARADIUS "
+    "UPPERARM URETER URETHRA UTERUS VAGINA VULVA WHOLEBODY WRIST ZYGOMA".split()
+)
+
+#: Share of coloured pixels above which a picture is a colour picture.
+MAX_COLOUR_SHARE = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """The decision on one image."""
+
+    refusal: str | None
+    """Why the image is refused, in words; None when it is accepted."""
+
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    rule: str
+    """Name out of INTAKE_RULES, or "" for a rule that cannot be relaxed."""
+
+    text: str
+    refuses: bool = True
+
+
+def examine(facts: HeaderFacts, settings: IntakeSettings) -> Intake:
+    """Accept, or refuse with the first reason; every doubt becomes a warning."""
+    warnings = []
+    for finding in _findings(facts, settings):
+        if not finding.refuses:
+            warnings.append(finding.text)
+        elif finding.rule in settings.relaxed:
+            warnings.append(f"accepted by setting although: {finding.text}")
+        else:
+            return Intake(finding.text, tuple(warnings))
+    return Intake(None, tuple(warnings))
+
+
+def _findings(facts: HeaderFacts, settings: IntakeSettings) -> Iterator[_Finding]:
+    if facts.container == "dicom":
+        yield from _modality(facts)
+        yield from _body_part(facts)
+        yield from _view(facts)
+        if facts.presentation_intent == "FOR PROCESSING" or facts.sop_class_uid in _FOR_PROCESSING_CLASSES:
+            yield _Finding("for_processing", "FOR PROCESSING image; send its FOR PRESENTATION twin")
+        if not facts.has_pixels:
+            yield _Finding("", "object without pixel data")
+    else:
+        yield _Finding("", f"{facts.container.upper()} picture without DICOM header: body part, view unknown", False)
+    if facts.frames > 1:
+        yield _Finding("", f"multi-frame object of {facts.frames} frames; a single-frame radiograph is needed")
+    if min(facts.rows, facts.columns) < settings.min_side:
+        size = f"{facts.rows} x {facts.columns} pixels"
+        yield _Finding("", f"image of {size}; at least {settings.min_side} on either side are needed")
+    if facts.colour_share > MAX_COLOUR_SHARE:
+        yield _Finding("", f"colour picture ({100 * facts.colour_share:.0f} % of its pixels); a radiograph is grey")
+    if facts.lossy:
+        yield _Finding("", "lossy compressed", False)
+    if facts.age_years is None:
+        yield _Finding("", "patient age unknown", False)
+
+
+def _modality(facts: HeaderFacts) -> Iterator[_Finding]:
+    if facts.modality in RADIOGRAPHY or (facts.modality in CAPTURE and _is_chest(facts)):
+        return
+    if facts.modality is None and facts.sop_class_uid in _RADIOGRAPH_CLASSES:
+        yield _Finding("modality", "Modality missing, taken as radiography from the SOP class", False)
+    elif facts.modality in CAPTURE:
+        yield _Finding("modality", f"Modality {facts.modality} without Body Part Examined CHEST")
+    else:
+        yield _Finding("modality", f"Modality {_shown(facts.modality)}; CR, DX or RG is needed")
+
+
+def _body_part(facts: HeaderFacts) -> Iterator[_Finding]:
+    if _is_chest(facts):
+        return
+    part = facts.body_part
+    if part is None and facts.anatomic_region is not None:
+        if _is_common_region(facts.anatomic_region):
+            yield _Finding("body_part", f"Anatomic Region {_shown(facts.anatomic_region[0])}; the chest is needed")
+        else:
+            yield _Finding("body_part", "body part unknown (Anatomic Region of unknown code)", False)
+    elif part is None:
+        yield _Finding("body_part", "body part unknown (Body Part Examined missing)", False)
+    elif re.sub(r"[^A-Z]", "", part) in _OTHER_PARTS:
+        yield _Finding("body_part", f"Body Part Examined {_shown(part)}; CHEST is needed")
+    else:
+        yield _Finding("body_part", "body part unknown (Body Part Examined is no defined term)", False)
+
+
+def _is_chest(facts: HeaderFacts) -> bool:
+    if facts.body_part is not None:
+        return re.match(r"(CHEST|THORAX|LUNGS?)\b", facts.body_part) is not None
+    return facts.anatomic_region is not None and facts.anatomic_region[0] in _CHEST_CODES
+
+
+def _is_common_region(code: tuple[str, str]) -> bool:
+    """Whether the code is of CID 4031 Common Anatomic Region, as SNOMED CT or as retired SRT code."""
+    from pydicom.sr.codedict import codes
+    from pydicom.sr.coding import Code
+
+    return Code(code[0], code[1], "") in codes.cid4031.concepts.values()
+
+
+def _view(facts: HeaderFacts) -> Iterator[_Finding]:
+    position = re.sub(r"[^A-Z]", "", facts.view_position or "")
+    if position in _OTHER_POSITIONS:
+        yield _view_refusal(_OTHER_POSITIONS[position], f"View Position {position}")
+    elif facts.view_code is not None and facts.view_code[0] in _OTHER_CODES and position not in _FRONTAL_POSITIONS:
+        yield _view_refusal(_OTHER_CODES[facts.view_code[0]], f"View Code {facts.view_code[0]}")
+    elif position not in _FRONTAL_POSITIONS and (facts.view_code is None or facts.view_code[0] not in _FRONTAL_CODES):
+        yield _Finding("view", "view unknown (neither View Position nor View Code Sequence says PA or AP)", False)
+
+
+def _view_refusal(view: str, source: str) -> _Finding:
+    return _Finding("view", f"{view} view ({source}); a frontal film, PA or AP, is needed")
+
+
+def _shown(value: str | None) -> str:
+    """A coded value as it may stand in a log: short, and nothing but the characters of a Code String."""
+    return "missing" if value is None else re.sub(r"[^A-Z0-9 _.\-]", "?", value)[:16]

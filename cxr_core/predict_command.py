@@ -1,0 +1,116 @@
+"""`cxr predict`: results as JSON lines or for people, overlay pictures, a progress bar for many files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from cxr_core.bundle import Manifest
+from cxr_core.classifier import Classifier
+from cxr_core.errors import CxrError, ImageReadError
+from cxr_core.heatmap import render_overlay, verdict_lines, write_png
+from cxr_core.pipeline import Pipeline
+from cxr_core.prediction import ImageResult
+from cxr_core.reading import Source, find_sources
+from cxr_core.settings import Settings
+
+#: From this many images on, a person sees a progress bar.
+PROGRESS_FROM = 4
+
+
+class OutputError(CxrError):
+    """A folder that cannot be written to."""
+
+
+def run(paths: Iterable[str], model: str | None, settings: Settings, heatmap_dir: Path | None, *, as_json: bool) -> int:
+    """Classify what is behind the paths and print the results; the number of failed images.
+
+    Raises BundleError for an unusable model and OutputError for an unusable heat-map folder.
+    """
+    if heatmap_dir is not None:
+        try:
+            heatmap_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{heatmap_dir} ({error.strerror})", "a folder to write to", "name another") from error
+    pipeline = Pipeline(Classifier(model, settings))
+    sources = (source for path in paths for source in find_sources(path, settings.limits))
+    results = _results(pipeline, sources, heatmap_dir)
+    failed = 0
+    if as_json:
+        for result, heatmap in results:
+            failed += result.status == "failed"
+            print(json.dumps(result.to_json(heatmap), allow_nan=False), flush=True)
+        return failed
+    counts = {"predicted": 0, "refused": 0, "failed": 0}
+    for result, heatmap in _with_progress(results):
+        counts[result.status] += 1
+        _print(describe(result, pipeline.classifier.bundle.manifest, heatmap))
+    if sum(counts.values()) > 1:
+        _print(", ".join(f"{number} {status}" for status, number in counts.items() if number))
+    _print("Research use, not for diagnosis.")
+    return counts["failed"]
+
+
+def _results(
+    pipeline: Pipeline, sources: Iterable[Source], heatmap_dir: Path | None
+) -> Iterator[tuple[ImageResult, str | None]]:
+    for source in sources:
+        result, image = pipeline(source)
+        heatmap = None
+        if heatmap_dir is not None and image is not None and result.prediction is not None:
+            # Named by content: a path or a header may hold a patient's name.
+            digest = hashlib.sha256(image.stored.tobytes()).hexdigest()[:12]
+            path = heatmap_dir / f"{digest}.{result.prediction.model.name}.png"
+            try:
+                write_png(path, render_overlay(image, result.prediction, pipeline.classifier.bundle.manifest))
+                heatmap = str(path)
+            except OSError as error:
+                raise OutputError(f"{heatmap_dir} ({error.strerror})", "a folder to write to", "free space there") from error
+            except ImageReadError as error:  # JPEG 2000 may reduce well and still be damaged in its finest level
+                result = ImageResult(result.path, "failed", str(error), None, (), None, result.milliseconds)
+        yield result, heatmap
+
+
+def describe(result: ImageResult, manifest: Manifest, heatmap: str | None = None) -> str:
+    """One image's result for a person: a line, and indented lines below it."""
+    if result.prediction is None:
+        return f"{result.path}: {result.status}: {result.reason}"
+    lines = [f"{result.path}: {verdict_lines(result.prediction, manifest)[0]}"]
+    lines.append(f"    {verdict_lines(result.prediction, manifest)[1]}")
+    lines += [f"    warning: {warning}" for warning in result.warnings]
+    if heatmap:
+        lines.append(f"    overlay: {heatmap}")
+    return "\n".join(lines)
+
+
+def _with_progress(results: Iterator[tuple[ImageResult, str | None]]) -> Iterator[tuple[ImageResult, str | None]]:
+    """The same results, with a bar on standard error once there are many and somebody is looking."""
+    if not sys.stderr.isatty():
+        yield from results
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    first = []
+    for result in results:
+        first.append(result)
+        if len(first) == PROGRESS_FROM:
+            break
+    yield from first
+    if len(first) < PROGRESS_FROM:
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("images", total=None, completed=PROGRESS_FROM)
+        for result in results:
+            progress.advance(task)
+            yield result
+
+
+def _print(text: str) -> None:
+    # A file name may hold bytes that are no text in the terminal's encoding.
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)

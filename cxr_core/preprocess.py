@@ -1,0 +1,99 @@
+"""From stored pixels to the model's input: the one rule of viewer, node, command line and training.
+
+Reduce in stored units, look up the display values, squash to the input size, repeat and scale the channel.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from cxr_core.chest_image import ChestImage, StoredPixels
+from cxr_core.grayscale import GrayscaleAttributes, default_voi, grayscale_table
+
+FloatArray = npt.NDArray[np.float32]
+InputScaling = Literal["zero_to_one", "minus_one_to_one"]
+
+#: Both sides keep at least this many pixels when the image is reduced before the table.
+MIN_REDUCED_SIDE = 300
+#: The training copies are 224 x 224, so every film passes through that size (docs/decisions/0005).
+TRAINING_SIDE = 224
+#: Rows and columns of the model's input.
+INPUT_SIDE = 150
+
+
+def model_input(image: ChestImage, scaling: InputScaling) -> FloatArray:
+    """The network's input for one image.
+
+    Parameters
+    ----------
+    image : ChestImage
+        An image that intake accepted.
+    scaling : str
+        The bundle's input scaling: "zero_to_one" or "minus_one_to_one".
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, shape (150, 150, 3), axes (row, column, channel), the three channels equal.
+
+    Raises
+    ------
+    ImageReadError
+        The pixel data cannot be decoded.
+    """
+    return to_input(display_reduced(image), scaling)
+
+
+def display_reduced(image: ChestImage) -> FloatArray:
+    """Display values of the reduced image: float32 in [0, 1], axes (row, column), both sides >= 300 if they were."""
+    attributes = image.attributes
+    assert attributes is not None and image.source is not None, "intake refuses an object without pixels"
+    log2_factor = reduction(image.facts.rows, image.facts.columns)
+    # A decoder that reduces by wavelets would smear padding into the picture, so padded images decode in full.
+    stored = image.source.reduced(log2_factor) if log2_factor and attributes.padding is None else None
+    if stored is None:
+        stored = area_reduced(image.stored, log2_factor, attributes)
+    return grayscale_table(attributes, default_voi(attributes, stored))(stored)
+
+
+def reduction(rows: int, columns: int) -> int:
+    """log2 of the largest power of two that leaves both sides at least MIN_REDUCED_SIDE."""
+    return max(min(rows, columns) // MIN_REDUCED_SIDE, 1).bit_length() - 1
+
+
+def area_reduced(stored: StoredPixels, log2_factor: int, attributes: GrayscaleAttributes) -> StoredPixels:
+    """Block means of stored values, shape (ceil(rows / f), ceil(columns / f)) with f = 2**log2_factor.
+
+    Padded pixels do not count; a block of nothing else stays padding.
+    """
+    if log2_factor == 0:
+        return stored
+    factor = 1 << log2_factor
+    rows, columns = (-(-side // factor) for side in stored.shape)
+    pad_rows, pad_columns = rows * factor - stored.shape[0], columns * factor - stored.shape[1]
+    size = (columns, rows)
+    mask = attributes.is_padding(stored)
+    if pad_rows or pad_columns:
+        # Whole blocks let OpenCV take its fast path, and give the size that a JPEG 2000 decoder gives.
+        stored = cv2.copyMakeBorder(stored, 0, pad_rows, 0, pad_columns, cv2.BORDER_REPLICATE)
+    if mask is None:
+        return np.asarray(cv2.resize(stored, size, interpolation=cv2.INTER_AREA))
+    weight = cv2.copyMakeBorder((~mask).astype(np.float32), 0, pad_rows, 0, pad_columns, cv2.BORDER_REPLICATE)
+    assert attributes.padding is not None
+    means = cv2.resize(stored.astype(np.float32) * weight, size, interpolation=cv2.INTER_AREA)
+    weight = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)
+    means = np.rint(means / np.maximum(weight, 1e-6))
+    return np.where(weight > 0, means, attributes.padding[0]).astype(stored.dtype)
+
+
+def to_input(display: FloatArray, scaling: InputScaling) -> FloatArray:
+    """Squash display values (row, column) in [0, 1] to the input: float32, shape (150, 150, 3)."""
+    for side in (TRAINING_SIDE, INPUT_SIDE):
+        display = np.asarray(cv2.resize(display, (side, side), interpolation=cv2.INTER_AREA), dtype=np.float32)
+    if scaling == "minus_one_to_one":
+        display = display * 2.0 - 1.0
+    return np.repeat(display[:, :, np.newaxis], 3, axis=2)

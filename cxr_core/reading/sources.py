@@ -1,0 +1,197 @@
+"""From what a person typed to the images in it: files, folders, zip archives and DICOMDIR.
+
+Nothing is unpacked to disk: a zip member is read into memory, one at a time, under the limits.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from cxr_core.errors import ImageReadError
+from cxr_core.reading.read import read_bytes
+from cxr_core.settings import ReadLimits
+
+#: Suffixes of files that a folder or zip holds beside images; they are passed over there, never when typed.
+OTHER_SUFFIXES = frozenset(
+    ".txt .csv .tsv .json .xml .htm .html .md .pdf .doc .docx .xls .xlsx .exe .dll .inf .ini .log .css .js "
+    ".ico .db .toml .yaml .yml .py .zip .gz .tar .7z .sha256 .md5".split()
+)
+_ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One image to be read, under the name that the person can find it by."""
+
+    name: str
+    """The path as typed, with what was found below it; a zip member is archive.zip!member."""
+
+    load: Callable[[], bytes]
+    """Its content. Raises ImageReadError."""
+
+
+def find_sources(typed: str, limits: ReadLimits | None = None) -> Iterator[Source]:
+    """The images behind one typed path, in order of their names.
+
+    Parameters
+    ----------
+    typed : str
+        A file, a folder (searched through), a zip archive, or a DICOMDIR.
+
+    Yields
+    ------
+    Source
+        What cannot be listed is a Source too, whose `load` raises: nothing is lost silently.
+    """
+    limits = limits or ReadLimits()
+    path = Path(typed)
+    if path.is_dir():
+        yield from _in_folder(typed, path, limits)
+    elif _is_zip(path):
+        yield from _in_zip(typed, path, limits)
+    elif path.name.upper() == "DICOMDIR":
+        yield from _in_dicomdir(typed, path, limits)
+    else:
+        yield Source(typed, lambda: read_bytes(path, limits))
+
+
+def _failing(name: str, error: ImageReadError) -> Source:
+    def load() -> bytes:
+        raise error
+
+    return Source(name, load)
+
+
+def _is_zip(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(4) in _ZIP_MAGIC
+    except OSError:
+        return False
+
+
+def _is_other(name: str) -> bool:
+    """Whether a file that was found, not typed, is passed over: no image by its name."""
+    pure = PurePosixPath(name)
+    return pure.name.startswith(".") or pure.name.upper() == "DICOMDIR" or pure.suffix.lower() in OTHER_SUFFIXES
+
+
+def _in_folder(typed: str, folder: Path, limits: ReadLimits) -> Iterator[Source]:
+    found = False
+    for parent, folders, files in os.walk(folder):
+        folders.sort()
+        for file in sorted(files):
+            path = Path(parent, file)
+            # A pipe or device in the folder would block the reading of everything behind it.
+            if _is_other(file) or not path.is_file():
+                continue
+            found = True
+            name = os.path.join(typed, os.path.relpath(path, folder))
+            yield Source(name, lambda path=path: read_bytes(path, limits))  # type: ignore[misc]
+    if not found:
+        yield _failing(typed, ImageReadError("a folder without images", "DICOM, JPEG or PNG files", "check the path"))
+
+
+def _in_zip(typed: str, path: Path, limits: ReadLimits) -> Iterator[Source]:
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        yield _failing(typed, ImageReadError("a damaged zip archive", "a whole one", "copy it again"))
+        del error
+        return
+    with archive:
+        members = [info for info in archive.infolist() if not info.is_dir()]
+        if len(members) > limits.max_archive_members:
+            many = f"a zip of {len(members)} members"
+            yield _failing(typed, ImageReadError(many, f"at most {limits.max_archive_members}", "split it"))
+            return
+        unpacked, found = 0, False
+        for info in sorted(members, key=lambda info: info.filename):
+            name = f"{typed}!{info.filename}"
+            problem = _member_problem(info, unpacked, limits)
+            if problem is not None:
+                found = True
+                yield _failing(name, problem)
+                continue
+            if _is_other(info.filename):
+                continue
+            found = True
+            unpacked += info.file_size
+            yield Source(name, lambda info=info: _read_member(archive, info))  # type: ignore[misc]
+        if not found:
+            yield _failing(typed, ImageReadError("a zip without images", "DICOM, JPEG or PNG files", "check it"))
+
+
+def _member_problem(info: zipfile.ZipInfo, unpacked: int, limits: ReadLimits) -> ImageReadError | None:
+    parts = info.filename.replace("\\", "/").split("/")
+    if ".." in parts or info.filename.startswith(("/", "\\")) or parts[0].endswith(":"):
+        return ImageReadError("a member path that climbs out of the archive", "a path inside it", "check its origin")
+    ratio = info.file_size / max(info.compress_size, 1)
+    if (
+        info.file_size > limits.max_file_bytes
+        or unpacked + info.file_size > limits.max_archive_bytes
+        or (ratio > limits.max_archive_ratio and info.file_size > 1024**2)
+    ):
+        return ImageReadError(
+            f"a member that unpacks from {info.compress_size} to {info.file_size} bytes",
+            f"at most {limits.max_archive_ratio} times, {limits.max_file_bytes} bytes a member "
+            f"and {limits.max_archive_bytes} in all",
+            "check its origin",
+        )
+    if info.flag_bits & 0x1:
+        return ImageReadError("an encrypted member", "an archive without password", "unpack it first")
+    return None
+
+
+def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    try:
+        with archive.open(info) as member:
+            data = member.read(info.file_size + 1)
+    except Exception as error:  # zlib.error, BadZipFile, EOFError, NotImplementedError, lzma's and bz2's own
+        raise ImageReadError("a damaged archive member", "a whole one", "copy the archive again") from error
+    if len(data) != info.file_size:
+        raise ImageReadError("an archive member of another size than listed", "a whole one", "copy it again")
+    return data
+
+
+def _in_dicomdir(typed: str, path: Path, limits: ReadLimits) -> Iterator[Source]:
+    """The IMAGE records of a DICOMDIR (PS3.3 F.3, PS3.10 8.6), relative to its folder."""
+    from pydicom import dcmread
+
+    folder = os.path.dirname(typed)
+    try:
+        records = dcmread(path).DirectoryRecordSequence
+        parts = [
+            [str(part) for part in ([record.ReferencedFileID] if isinstance(record.ReferencedFileID, str) else record.ReferencedFileID)]
+            for record in records
+            if record.get("DirectoryRecordType") == "IMAGE" and record.get("ReferencedFileID")
+        ]
+    except Exception as error:  # any damage: pydicom parses on access and raises many kinds
+        del error
+        yield _failing(typed, ImageReadError("a damaged DICOMDIR", "a DICOM directory", "open the folder instead"))
+        return
+    if not parts:
+        yield _failing(typed, ImageReadError("a DICOMDIR without images", "image records", "open the folder instead"))
+    for file_id in parts:
+        name = os.path.join(folder, *file_id)
+        if any(part in ("", ".", "..") or "/" in part or "\\" in part or ":" in part for part in file_id):
+            yield _failing(
+                f"{typed}!{'/'.join(file_id)}",
+                ImageReadError("a DICOMDIR record that climbs out of its folder", "a path inside it", "check its origin"),
+            )
+            continue
+        yield Source(name, lambda name=name: read_bytes(_existing(Path(name)), limits))  # type: ignore[misc]
+
+
+def _existing(path: Path) -> Path:
+    """The file under its own case: media written in upper case are often copied in lower case."""
+    if path.exists() or not path.parent.is_dir():
+        return path
+    for other in path.parent.iterdir():
+        if other.name.upper() == path.name.upper():
+            return other
+    return path

@@ -1,0 +1,73 @@
+"""The sample studies that are shipped in resources/samples: synthetic, one for each kind of answer.
+
+`python -m cxr_core.samples FOLDER` writes them again.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from pydicom.dataset import FileDataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEGLSLossless
+
+from cxr_core.phantom import PhantomSettings, phantom_dataset
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One sample study of one image."""
+
+    file: str
+    settings: PhantomSettings
+    age: str
+    view: str = "PA"
+    photometric: str = "MONOCHROME2"
+    upside_down: bool = False
+
+
+_SIZE = {"rows": 640, "columns": 720}
+SAMPLES = (
+    Sample("synthetic-1-child.dcm", PhantomSettings(**_SIZE, seed=1), "003Y"),
+    Sample("synthetic-2-child-opacity.dcm", PhantomSettings(**_SIZE, opacity=1.0, seed=2), "004Y", "AP", "MONOCHROME1"),
+    Sample("synthetic-3-adult.dcm", PhantomSettings(**_SIZE, opacity=0.6, seed=3), "051Y"),
+    Sample("synthetic-4-lateral.dcm", PhantomSettings(**_SIZE, lateral=True, seed=4), "004Y", "LL"),
+    Sample("synthetic-5-upside-down.dcm", PhantomSettings(**_SIZE, seed=5), "005Y", upside_down=True),
+)
+
+
+def sample_folder() -> Path:
+    """The folder of the shipped samples."""
+    return Path(str(files("resources"))) / "samples"
+
+
+def sample_dataset(number: int) -> FileDataset:
+    """Sample `number` (from 1), uncompressed."""
+    sample = SAMPLES[number - 1]
+    dataset = phantom_dataset(
+        sample.settings, number, age=sample.age, view=sample.view, photometric=sample.photometric
+    )
+    if sample.upside_down:
+        dataset.PixelData = np.rot90(dataset.pixel_array, 2).tobytes()
+    return dataset
+
+
+def write_samples(folder: Path) -> None:
+    """Write all samples, JPEG-LS lossless, to keep the repository small."""
+    import imagecodecs
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, sample in enumerate(SAMPLES, start=1):
+        dataset = sample_dataset(number)
+        packed = bytes(imagecodecs.jpegls_encode(dataset.pixel_array))
+        dataset.PixelData = encapsulate([packed])
+        dataset.file_meta.TransferSyntaxUID = JPEGLSLossless
+        dataset.save_as(folder / sample.file, enforce_file_format=True)
+
+
+if __name__ == "__main__":
+    write_samples(Path(sys.argv[1]))

@@ -1,0 +1,1 @@
+"""Data that the packages load: models/, samples/."""

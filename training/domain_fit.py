@@ -1,0 +1,84 @@
+"""Fit the domain check on training films; set its limits on validation films.
+
+Only films are used, as they are, slightly changed in tone and position, and zoomed vertically: none of the kinds
+that benchmarks/domain.py tests (noise, blank, photographs, limbs, rotated, inverted, half cropped, text).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from sklearn.neural_network import MLPClassifier
+
+from cxr_core.domain import DomainCheck, gradient_grid
+from cxr_core.preprocess import to_input
+
+FloatArray = npt.NDArray[np.float32]
+
+COMPONENTS = 100
+HIDDEN_UNITS = 64
+#: Shares of the validation films beyond the limit of distance and of framing.
+DISTANCE_SHARE, FRAMING_SHARE = 0.004, 0.01
+#: Heights that are left of a film when it is zoomed vertically to teach what missing parts look like, 0 to 1.
+ZOOM_HEIGHTS = (0.55, 0.80)
+
+
+def fit_domain_check(train: Sequence[FloatArray], validation: Sequence[FloatArray], seed: int) -> DomainCheck:
+    """Fit on display values of films: float32 in [0, 1], axes (row, column)."""
+    rng = np.random.default_rng(seed)
+    films = _grids([*train, *(_varied(film, rng) for film in train)])
+    zoomed = _grids([_zoomed(_varied(film, rng), rng) for film in train for _ in range(2)])
+    mean, scale = films.mean(axis=0), films.std(axis=0)
+    values, vectors = np.linalg.eigh(np.cov((films - mean).T))
+    largest = np.argsort(values)[::-1][:COMPONENTS]
+    components = (vectors[:, largest] / np.sqrt(values[largest])).T
+    perceptron = MLPClassifier((HIDDEN_UNITS,), alpha=1e-2, max_iter=25, early_stopping=True, random_state=seed)
+    perceptron.fit(
+        (np.concatenate([films, zoomed]) - mean) / scale, np.repeat([0, 1], [len(films), len(zoomed)])
+    )
+    check = DomainCheck(
+        mean=mean.astype(np.float32),
+        components=components.astype(np.float32),
+        scale=scale.astype(np.float32),
+        hidden_kernel=perceptron.coefs_[0].astype(np.float32),
+        hidden_bias=perceptron.intercepts_[0].astype(np.float32),
+        output_kernel=perceptron.coefs_[1][:, 0].astype(np.float32),
+        output_bias=perceptron.intercepts_[1][0].astype(np.float32),
+        typical=np.zeros(2, np.float32),
+        limit=np.ones(2, np.float32),
+    )
+    raw = check.scores(_grids(validation))
+    limit = [np.quantile(raw[:, 0], 1 - DISTANCE_SHARE), np.quantile(raw[:, 1], 1 - FRAMING_SHARE)]
+    return DomainCheck(
+        **{
+            **{name: getattr(check, name) for name in DomainCheck.__slots__},
+            "typical": np.median(raw, axis=0).astype(np.float32),
+            "limit": np.array(limit, np.float32),
+        }
+    )
+
+
+def _grids(films: Sequence[FloatArray]) -> FloatArray:
+    return np.stack([gradient_grid(to_input(film, "zero_to_one")[:, :, 0]) for film in films])
+
+
+def _varied(film: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """What positioning and export change: rotation to 4 degrees, zoom, stretch and shift of a few per cent, tone."""
+    rows, columns = film.shape
+    centre = np.array([columns / 2, rows / 2])
+    turn = cv2.getRotationMatrix2D((columns / 2, rows / 2), rng.uniform(-4, 4), rng.uniform(0.95, 1.08))
+    stretch = np.exp(rng.uniform(-0.08, 0.08))
+    turn[:, :2] = turn[:, :2] @ np.diag([stretch, 1 / stretch])
+    turn[:, 2] = centre - turn[:, :2] @ centre + rng.uniform(-0.03, 0.03, 2) * centre * 2
+    moved = cv2.warpAffine(film, turn, (columns, rows), borderMode=cv2.BORDER_REPLICATE)
+    low, high = rng.uniform(-0.08, 0.08), rng.uniform(0.92, 1.1)
+    return np.asarray(np.clip((moved - low) / (high - low), 0, 1) ** np.exp(rng.uniform(-0.35, 0.35)), np.float32)
+
+
+def _zoomed(film: FloatArray, rng: np.random.Generator) -> FloatArray:
+    height = round(rng.uniform(*ZOOM_HEIGHTS) * film.shape[0])
+    top = rng.integers(0, film.shape[0] - height + 1)
+    return film[top : top + height]
