@@ -88,7 +88,7 @@ def _decode_rle(frame: bytes, rows: int, columns: int, samples: int, bits_alloca
         raise ImageReadError(
             f"RLE pixel data of {segments} segments", f"{samples * bits_allocated // 8}", "send the image again"
         )
-    imagecodecs.dicomrle_decode(frame, planes.dtype, out=planes)
+    imagecodecs.dicomrle_decode(frame, planes.dtype, out=planes.reshape(-1).view(np.uint8))
     return planes[0] if samples == 1 else np.moveaxis(planes, 0, -1)
 
 

@@ -85,8 +85,11 @@ def _parse(data: bytes, limits: ReadLimits) -> tuple[Dataset, UID | None]:
     buffer.seek(start)
     meta = read_dataset(buffer, False, True, stop_when=lambda tag, vr, length: tag.group != 2)
     if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+        # What follows the group length's value is file meta (PS3.10 7.1); behind it all is one deflate stream.
+        length = meta.get("FileMetaInformationGroupLength")
+        begin = buffer.tell() if length is None else start + 12 + int(length)
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        inflated = inflater.decompress(data[buffer.tell() :], limits.max_file_bytes)
+        inflated = inflater.decompress(data[begin:], limits.max_file_bytes)
         if inflater.unconsumed_tail:
             raise ImageReadError(
                 "a deflated file that unpacks to far more than it should",
