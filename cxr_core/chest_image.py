@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Literal, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-if TYPE_CHECKING:
-    from cxr_core.grayscale import GrayscaleAttributes
-
-StoredPixels = npt.NDArray[np.integer[Any]]
-"""Stored values, axes (row, column), 8- or 16-bit integers, bits above Bits Stored cleared or sign-extended."""
+from cxr_core.grayscale import GrayscaleAttributes, StoredPixels
 
 
 class PixelSource(Protocol):

@@ -149,7 +149,9 @@ class Classifier:
     def domain(self, model_input: FloatArray) -> DomainResult:
         """The domain check of one model input, shape (150, 150, 3)."""
         grey = model_input[:, :, 0]
-        return self._domain((grey + 1) / 2 if self.bundle.manifest.input_scaling == "minus_one_to_one" else grey)
+        if self.bundle.manifest.input_scaling == "minus_one_to_one":
+            grey = np.asarray((grey + 1) / 2, np.float32)
+        return self._domain(grey)
 
     def predict(self, inputs: FloatArray, ages_years: list[float | None] | None = None) -> list[Prediction]:
         """Answer a batch.

@@ -6,16 +6,13 @@ import json
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import Annotated, Optional
 
 import typer
 
 from cxr_core import __version__
 from cxr_core.errors import CxrError
 from cxr_core.settings import INTAKE_RULES, IntakeSettings, Settings
-
-if TYPE_CHECKING:
-    from cxr_core.prediction import ImageResult
 
 app = typer.Typer(
     help="Chest X-ray assistant: classifies chest radiographs. Research use, not for diagnosis.",
@@ -34,7 +31,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _main(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     # pydicom logs what it finds odd in a header, values included; patient data stay out of every log.
     logging.getLogger("pydicom").setLevel(logging.CRITICAL)
@@ -44,8 +43,12 @@ def _main(
 def predict(
     paths: Annotated[list[str], typer.Argument(help="Files, folders, zip archives, DICOMDIR; DICOM, JPEG or PNG.")],
     model: Annotated[Optional[str], typer.Option(help="Name or folder of a model; see `cxr models`.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line an image, on standard output.")] = False,
-    heatmap_dir: Annotated[Optional[Path], typer.Option(help="Write an overlay picture of every predicted image here.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line an image, on standard output.")
+    ] = False,
+    heatmap_dir: Annotated[
+        Optional[Path], typer.Option(help="Write an overlay picture of every predicted image here.")
+    ] = None,
     accept: Annotated[
         Optional[list[str]], typer.Option(help=f"Relax an intake rule ({', '.join(INTAKE_RULES)}); the result says so.")
     ] = None,
@@ -109,16 +112,28 @@ def models(
             continue
         manifest = bundle.manifest
         if as_json:
-            typer.echo(json.dumps({"folder": str(folder), "default": folder == default, "sha256": bundle.sha256, **manifest.model_dump()}))
+            typer.echo(
+                json.dumps(
+                    {
+                        "folder": str(folder),
+                        "default": folder == default,
+                        "sha256": bundle.sha256,
+                        **manifest.model_dump(),
+                    }
+                )
+            )
             continue
         mark = " (default)" if folder == default else ""
         typer.echo(f"{manifest.name} {manifest.version}{mark}: {manifest.description}")
-        typer.echo(f"  answers    {', '.join(label.name for label in manifest.labels)}; validated for {manifest.population.description}")
+        typer.echo(
+            f"  answers    {', '.join(label.name for label in manifest.labels)};"
+            f" validated for {manifest.population.description}"
+        )
         figures = manifest.metrics.get("holdout", {})
         if figures:
             typer.echo(
-                f"  held out   AUC {figures['auc']:.3f}, accuracy {100 * figures['accuracy']:.1f} %, log loss {figures['loss']:.3f}"
-                f" on {figures['n']} films of {figures['patients']} patients"
+                f"  held out   AUC {figures['auc']:.3f}, accuracy {100 * figures['accuracy']:.1f} %,"
+                f" log loss {figures['loss']:.3f} on {figures['n']} films of {figures['patients']} patients"
             )
         typer.echo(f"  card       cxr models {manifest.name}")
         typer.echo(f"  folder     {folder}")
@@ -135,7 +150,9 @@ def doctor() -> None:
     for line in examine_installation():
         typer.echo(f"{line.mark:8} {line.text}")
         healthy = healthy and line.mark != "broken"
-    typer.echo("The command `cxr predict` works." if healthy else "Something that `cxr predict` needs is broken, see above.")
+    typer.echo(
+        "The command `cxr predict` works." if healthy else "Something that `cxr predict` needs is broken, see above."
+    )
     if not healthy:
         raise typer.Exit(1)
 

@@ -64,7 +64,9 @@ def _decoders() -> Iterator[Line]:
         if not features.check("jpg_2000"):
             absent.append("Pillow's JPEG 2000")
         if absent:
-            yield Line("broken", f"decoders missing: {', '.join(absent)}; run `pip install --force-reinstall imagecodecs`")
+            yield Line(
+                "broken", f"decoders missing: {', '.join(absent)}; run `pip install --force-reinstall imagecodecs`"
+            )
         else:
             yield Line("ok", "decoders for RLE, JPEG (baseline, 12 bit, lossless), JPEG-LS, JPEG 2000, HTJ2K")
     except ImportError as error:

@@ -90,7 +90,9 @@ class DomainCheck:
         for words, changed in changes.items():
             if self.scores(gradient_grid(np.ascontiguousarray(changed))[np.newaxis]).max() <= 1:
                 return f"looks {words.strip()}"
-        return "part of the chest seems to be missing" if worst == 1 else "unlike the films that the model was trained on"
+        return (
+            "part of the chest seems to be missing" if worst == 1 else "unlike the films that the model was trained on"
+        )
 
     def save(self, path: Path) -> None:
         """Write the arrays to an .npz."""
@@ -103,13 +105,16 @@ class DomainCheck:
             with np.load(path, allow_pickle=False) as arrays:
                 return cls(**{field.name: arrays[field.name].astype(np.float32) for field in fields(cls)})
         except (OSError, ValueError, KeyError) as error:
-            raise BundleError("a damaged domain check", "the bundle's domain.npz", "install the bundle again") from error
+            raise BundleError(
+                "a damaged domain check", "the bundle's domain.npz", "install the bundle again"
+            ) from error
 
 
 def gradient_grid(grey: FloatArray) -> FloatArray:
-    """Square roots of gradient magnitude by cell and signed orientation: shape (12 * 12 * 8,), axes (orientation, row, column).
+    """Square roots of gradient magnitude by cell and signed orientation, axes (orientation, row, column) flattened.
 
-    `grey` holds display values, shape (150, 150); brightness and contrast of the whole picture cancel out.
+    Shape (8 * 12 * 12,). `grey` holds display values, shape (150, 150); brightness and contrast of the whole picture
+    cancel out.
     """
     small = cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     small = (small - small.mean()) / (small.std() + 0.05)

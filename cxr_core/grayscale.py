@@ -6,12 +6,13 @@ Modality LUT or rescale, then VOI LUT, window or range, then presentation shape 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from cxr_core.chest_image import StoredPixels
+StoredPixels = npt.NDArray[np.integer[Any]]
+"""Stored values, axes (row, column), 8- or 16-bit integers, bits above Bits Stored cleared or sign-extended."""
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -31,12 +32,14 @@ class LookupTable:
     """Output range is 0 to 2**bits - 1."""
 
     def __call__(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Raw output of the table, 0 to 2**bits - 1, shape of `values`."""
         index = np.clip(np.floor(values) - self.first, 0, len(self.data) - 1).astype(np.intp)
-        return self.data[index].astype(np.float64)
+        output: npt.NDArray[np.float64] = self.data[index].astype(np.float64)
+        return output
 
     def display(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Output scaled to [0, 1]."""
-        return self(values) / (2**self.bits - 1)
+        return np.asarray(self(values) / (2**self.bits - 1))
 
 
 WindowFunction = Literal["LINEAR", "LINEAR_EXACT", "SIGMOID"]

@@ -111,7 +111,7 @@ def render_overlay(
     settings = settings or OverlaySettings()
     grey = display_for_export(image, settings.max_side)
     cam = prediction.shown_map
-    picture = blend(grey, colour_map(cam, *grey.shape, settings))
+    picture = blend(grey, colour_map(cam, grey.shape[0], grey.shape[1], settings))
     return np.vstack([picture, _legend(picture.shape[1], prediction, manifest, settings)])
 
 
@@ -135,7 +135,9 @@ def _legend(
     legend = Image.new("RGB", (columns, rows), (16, 16, 16))
     draw = ImageDraw.Draw(legend)
     for number, line in enumerate(lines):
-        draw.text((margin, margin + step * number), line, font=font, fill=(255, 255, 255) if number == 0 else (205, 205, 205))
+        draw.text(
+            (margin, margin + step * number), line, font=font, fill=(255, 255, 255) if number == 0 else (205, 205, 205)
+        )
     top = margin + step * len(lines)
     low, high = "weak ", " strong"
     start, width = margin + draw.textlength(low, font), columns // 3

@@ -7,17 +7,20 @@ picture has the grey scale of a film; SYNTHETIC is burnt in and stands in the he
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import NAMESPACE_OID, uuid5
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian
+from pydicom.uid import UID, ComputedRadiographyImageStorage, ExplicitVRLittleEndian
 
 FloatArray = npt.NDArray[np.float32]
 
-#: Root of the UIDs of synthetic objects: 2.25. and a number of ours (PS3.5 B.2).
-UID_ROOT = "2.25.302043790172249692526321623266752743"
+
+def synthetic_uid(kind: str, number: int) -> UID:
+    """The UID of a synthetic object: always the same for a kind and number (PS3.5 B.2)."""
+    return UID(f"2.25.{uuid5(NAMESPACE_OID, f'cxr-assistant phantom {kind} {number}').int}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,25 +52,28 @@ def display_values(settings: PhantomSettings) -> FloatArray:
     at = (int(24 * scale), int(1000 * scale))
     cv2.putText(text, "SYNTHETIC", at, cv2.FONT_HERSHEY_SIMPLEX, scale, 255, max(int(2 * scale), 1))
     picture[text > 0] = 1
-    return picture
+    return np.asarray(picture)
 
 
-def _ellipse(x: FloatArray, y: FloatArray, centre: tuple[float, float], radii: tuple[float, float], tilt: float = 0.0) -> FloatArray:
+def _ellipse(
+    x: FloatArray, y: FloatArray, centre: tuple[float, float], radii: tuple[float, float], tilt: float = 0.0
+) -> FloatArray:
     """Thickness of an ellipsoid of depth 1 seen from the front: 1 in its middle, 0 outside."""
     cos, sin = np.cos(tilt), np.sin(tilt)
     u = ((x - centre[0]) * cos + (y - centre[1]) * sin) / radii[0]
     v = (-(x - centre[0]) * sin + (y - centre[1]) * cos) / radii[1]
-    return np.sqrt(np.clip(1 - u * u - v * v, 0, None))
+    return np.asarray(np.sqrt(np.clip(1 - u * u - v * v, 0, None)))
 
 
 def _soft(mask: FloatArray, width: float) -> FloatArray:
     """1 where `mask` is well above 0, falling to 0 over `width`."""
-    return np.clip(mask / width, 0, 1)
+    return np.asarray(np.clip(mask / width, 0, 1))
 
 
 def _frontal(x: FloatArray, y: FloatArray, opacity: float) -> FloatArray:
     trunk = np.maximum(
-        _ellipse(x, y, (0, 0.45), (0.93, 1.5)), 0.8 * np.maximum(_ellipse(x, y, (-0.62, -0.5), (0.36, 0.28)), _ellipse(x, y, (0.62, -0.5), (0.36, 0.28)))
+        _ellipse(x, y, (0, 0.45), (0.93, 1.5)),
+        0.8 * np.maximum(_ellipse(x, y, (-0.62, -0.5), (0.36, 0.28)), _ellipse(x, y, (0.62, -0.5), (0.36, 0.28))),
     )
     neck = 0.7 * _ellipse(x, y, (0, -1.0), (0.24, 0.5))
     arms = 0.5 * (_ellipse(x, y, (-1.02, 0.25), (0.13, 0.9), 0.06) + _ellipse(x, y, (1.02, 0.25), (0.13, 0.9), -0.06))
@@ -88,27 +94,41 @@ def _frontal(x: FloatArray, y: FloatArray, opacity: float) -> FloatArray:
             ribs += 0.17 * cage * np.exp(-np.square((y - posterior) / 0.020))
             ribs += 0.07 * cage * _soft(reach - 0.35, 0.2) * np.exp(-np.square((y - anterior) / 0.026))
     clavicles = sum(
-        0.28 * np.exp(-np.square((y + 0.66 + 0.16 * side * x) / 0.024)) * _soft(0.70 - side * x, 0.1) * _soft(side * x - 0.08, 0.05)
+        0.28
+        * np.exp(-np.square((y + 0.66 + 0.16 * side * x) / 0.024))
+        * _soft(0.70 - side * x, 0.1)
+        * _soft(side * x - 0.08, 0.05)
         for side in (-1, 1)
     )
     vertebrae = 0.42 * np.exp(-np.power(x / 0.10, 4)) * (0.85 + 0.15 * np.sign(np.sin(2 * np.pi * y / 0.15)))
-    heart = 0.72 * np.maximum(_ellipse(x, y, (0.13, 0.28), (0.34, 0.30), 0.55), _ellipse(x, y, (-0.06, 0.18), (0.18, 0.28)))
+    heart = 0.72 * np.maximum(
+        _ellipse(x, y, (0.13, 0.28), (0.34, 0.30), 0.55), _ellipse(x, y, (-0.06, 0.18), (0.18, 0.28))
+    )
     vessels = 0.42 * np.maximum(_ellipse(x, y, (0.06, -0.25), (0.15, 0.36)), 0)
-    hila = 0.20 * (np.exp(-(np.square((x + 0.20) / 0.09) + np.square((y + 0.02) / 0.15))) + np.exp(-(np.square((x - 0.24) / 0.08) + np.square((y + 0.06) / 0.14))))
+    hila = 0.20 * (
+        np.exp(-(np.square((x + 0.20) / 0.09) + np.square((y + 0.02) / 0.15)))
+        + np.exp(-(np.square((x - 0.24) / 0.08) + np.square((y + 0.06) / 0.14)))
+    )
     trachea = -0.25 * np.exp(-np.square(x / 0.045)) * _soft(-0.22 - y, 0.1)
     consolidation = 0.85 * opacity * np.exp(-(np.square((x + 0.45) / 0.20) + np.square((y - 0.22) / 0.20)))
     soft = 1.25 * trunk + neck + arms - 1.0 * lungs
-    return np.clip(soft, 0, None) + ribs * (trunk > 0) + clavicles + vertebrae * (trunk > 0) + heart + vessels + hila + trachea + consolidation
+    bones = (ribs + vertebrae) * (trunk > 0) + clavicles
+    return np.asarray(np.clip(soft, 0, None) + bones + heart + vessels + hila + trachea + consolidation)
 
 
 def _lateral(x: FloatArray, y: FloatArray) -> FloatArray:
     trunk = _ellipse(x, y, (0.05, 0.4), (0.72, 1.5))
     lung = _ellipse(x, y, (0.0, -0.05), (0.50, 0.78), 0.12) * _soft(0.50 + 0.3 * x - y, 0.08)
-    spine = 0.55 * np.exp(-np.square((x - 0.48 + 0.08 * np.square(y)) / 0.09)) * (0.85 + 0.15 * np.sign(np.sin(2 * np.pi * y / 0.16)))
+    spine = (
+        0.55
+        * np.exp(-np.square((x - 0.48 + 0.08 * np.square(y)) / 0.09))
+        * (0.85 + 0.15 * np.sign(np.sin(2 * np.pi * y / 0.16)))
+    )
     heart = 0.7 * _ellipse(x, y, (-0.18, 0.25), (0.30, 0.30), -0.5)
     sternum = 0.25 * np.exp(-np.square((x + 0.55 + 0.1 * y) / 0.04))
     ribs = sum(0.10 * np.exp(-np.square((y - (-0.7 + 0.15 * n) - 0.35 * (x + 0.1)) / 0.02)) for n in range(9))
-    return np.clip(1.3 * trunk - 0.95 * lung, 0, None) + (spine + heart + sternum + ribs) * (trunk > 0)
+    bones = (spine + heart + sternum + ribs) * (trunk > 0)
+    return np.asarray(np.clip(1.3 * trunk - 0.95 * lung, 0, None) + bones)
 
 
 def phantom_dataset(
@@ -129,14 +149,14 @@ def phantom_dataset(
     stored = np.rint((1 - shown if photometric == "MONOCHROME1" else shown) * top).astype(np.uint16)
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = ComputedRadiographyImageStorage
-    meta.MediaStorageSOPInstanceUID = f"{UID_ROOT}.{number}.3"
+    meta.MediaStorageSOPInstanceUID = synthetic_uid("instance", number)
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     dataset.ImageType = ["ORIGINAL", "PRIMARY"]
     dataset.SOPClassUID = ComputedRadiographyImageStorage
     dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
-    dataset.StudyInstanceUID = f"{UID_ROOT}.{number}.1"
-    dataset.SeriesInstanceUID = f"{UID_ROOT}.{number}.2"
+    dataset.StudyInstanceUID = synthetic_uid("study", number)
+    dataset.SeriesInstanceUID = synthetic_uid("series", number)
     dataset.StudyDate = dataset.AcquisitionDate = "20260101"
     dataset.StudyTime = "120000"
     dataset.AccessionNumber = f"SYN{number}"

@@ -44,7 +44,5 @@ class Pipeline:
             1000 * (was_read - started), 1000 * (prepared - was_read), 1000 * (time.perf_counter() - prepared)
         )
         warnings = (*image.notes, *intake.warnings, *prediction.warnings)
-        result = ImageResult(
-            source.name, "predicted", None, image.facts.sop_instance_uid, warnings, prediction, times
-        )
+        result = ImageResult(source.name, "predicted", None, image.facts.sop_instance_uid, warnings, prediction, times)
         return result, image

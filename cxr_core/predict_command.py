@@ -68,7 +68,9 @@ def _results(
                 write_png(path, render_overlay(image, result.prediction, pipeline.classifier.bundle.manifest))
                 heatmap = str(path)
             except OSError as error:
-                raise OutputError(f"{heatmap_dir} ({error.strerror})", "a folder to write to", "free space there") from error
+                raise OutputError(
+                    f"{heatmap_dir} ({error.strerror})", "a folder to write to", "free space there"
+                ) from error
             except ImageReadError as error:  # JPEG 2000 may reduce well and still be damaged in its finest level
                 result = ImageResult(result.path, "failed", str(error), None, (), None, result.milliseconds)
         yield result, heatmap
@@ -102,7 +104,13 @@ def _with_progress(results: Iterator[tuple[ImageResult, str | None]]) -> Iterato
     yield from first
     if len(first) < PROGRESS_FROM:
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("images", total=None, completed=PROGRESS_FROM)
         for result in results:

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cxr_core.chest_image import ChestImage, StoredPixels
-from cxr_core.grayscale import GrayscaleAttributes, default_voi, grayscale_table
+from cxr_core.chest_image import ChestImage
+from cxr_core.grayscale import GrayscaleAttributes, StoredPixels, default_voi, grayscale_table
 
 FloatArray = npt.NDArray[np.float32]
 InputScaling = Literal["zero_to_one", "minus_one_to_one"]
@@ -51,7 +51,8 @@ def model_input(image: ChestImage, scaling: InputScaling) -> FloatArray:
 def display_reduced(image: ChestImage) -> FloatArray:
     """Display values of the reduced image: float32 in [0, 1], axes (row, column), both sides >= 300 if they were."""
     attributes = image.attributes
-    assert attributes is not None and image.source is not None, "intake refuses an object without pixels"
+    assert attributes is not None, "intake refuses an object without pixels"
+    assert image.source is not None, "intake refuses an object without pixels"
     log2_factor = reduction(image.facts.rows, image.facts.columns)
     # A decoder that reduces by wavelets would smear padding into the picture, so padded images decode in full.
     stored = image.source.reduced(log2_factor) if log2_factor and attributes.padding is None else None
@@ -79,7 +80,7 @@ def area_reduced(stored: StoredPixels, log2_factor: int, attributes: GrayscaleAt
     mask = attributes.is_padding(stored)
     if pad_rows or pad_columns:
         # Whole blocks let OpenCV take its fast path, and give the size that a JPEG 2000 decoder gives.
-        stored = cv2.copyMakeBorder(stored, 0, pad_rows, 0, pad_columns, cv2.BORDER_REPLICATE)
+        stored = np.asarray(cv2.copyMakeBorder(stored, 0, pad_rows, 0, pad_columns, cv2.BORDER_REPLICATE), stored.dtype)
     if mask is None:
         return np.asarray(cv2.resize(stored, size, interpolation=cv2.INTER_AREA))
     weight = cv2.copyMakeBorder((~mask).astype(np.float32), 0, pad_rows, 0, pad_columns, cv2.BORDER_REPLICATE)

@@ -30,13 +30,14 @@ class Sample:
     upside_down: bool = False
 
 
-_SIZE = {"rows": 640, "columns": 720}
 SAMPLES = (
-    Sample("synthetic-1-child.dcm", PhantomSettings(**_SIZE, seed=1), "003Y"),
-    Sample("synthetic-2-child-opacity.dcm", PhantomSettings(**_SIZE, opacity=1.0, seed=2), "004Y", "AP", "MONOCHROME1"),
-    Sample("synthetic-3-adult.dcm", PhantomSettings(**_SIZE, opacity=0.6, seed=3), "051Y"),
-    Sample("synthetic-4-lateral.dcm", PhantomSettings(**_SIZE, lateral=True, seed=4), "004Y", "LL"),
-    Sample("synthetic-5-upside-down.dcm", PhantomSettings(**_SIZE, seed=5), "005Y", upside_down=True),
+    Sample("synthetic-1-child.dcm", PhantomSettings(640, 720, seed=1), "003Y"),
+    Sample(
+        "synthetic-2-child-opacity.dcm", PhantomSettings(640, 720, opacity=1.0, seed=2), "004Y", "AP", "MONOCHROME1"
+    ),
+    Sample("synthetic-3-adult.dcm", PhantomSettings(640, 720, opacity=0.6, seed=3), "051Y"),
+    Sample("synthetic-4-lateral.dcm", PhantomSettings(640, 720, lateral=True, seed=4), "004Y", "LL"),
+    Sample("synthetic-5-upside-down.dcm", PhantomSettings(640, 720, seed=5), "005Y", upside_down=True),
 )
 
 
@@ -48,9 +49,7 @@ def sample_folder() -> Path:
 def sample_dataset(number: int) -> FileDataset:
     """Sample `number` (from 1), uncompressed."""
     sample = SAMPLES[number - 1]
-    dataset = phantom_dataset(
-        sample.settings, number, age=sample.age, view=sample.view, photometric=sample.photometric
-    )
+    dataset = phantom_dataset(sample.settings, number, age=sample.age, view=sample.view, photometric=sample.photometric)
     if sample.upside_down:
         dataset.PixelData = np.rot90(dataset.pixel_array, 2).tobytes()
     return dataset

@@ -20,7 +20,7 @@ def augment(display: FloatArray, rng: np.random.Generator) -> FloatArray:
 
 
 def _geometry(picture: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Shift to 7 %, rotation to 8 degrees, zoom 0.85 to 1.2, stretch to 15 % in either direction; crops at the border."""
+    """Shift to 7 %, rotation to 8 degrees, zoom 0.85 to 1.2, stretch to 15 % in either direction."""
     rows, columns = picture.shape
     angle, zoom, stretch = rng.uniform(-8, 8), rng.uniform(0.85, 1.2), np.exp(rng.uniform(-0.15, 0.15))
     turn = cv2.getRotationMatrix2D((columns / 2, rows / 2), angle, zoom)
@@ -48,4 +48,4 @@ def _quality(picture: FloatArray, rng: np.random.Generator) -> FloatArray:
     if rng.random() < 0.5:
         _, packed = cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 96))])
         grey = np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE))
-    return grey.astype(np.float32) / 255
+    return np.asarray(grey, np.float32) / np.float32(255)

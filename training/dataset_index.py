@@ -52,12 +52,16 @@ def index_folder(folder: Path, splits: tuple[str, ...] = ("train", "val")) -> li
             paths = sorted(p for p in (folder / split / label).glob("*") if p.suffix.lower() in _SUFFIXES)
             if not paths:
                 raise DatasetError(
-                    f"no images in {split}/{label} of {folder}", "train/ and val/ with NORMAL/ and PNEUMONIA/", "name the folder that holds them"
+                    f"no images in {split}/{label} of {folder}",
+                    "train/ and val/ with NORMAL/ and PNEUMONIA/",
+                    "name the folder that holds them",
                 )
             for path in paths:
                 match = _PATIENT.match(path.name)
                 if match is None:
-                    raise DatasetError(f"file name {path.name}", "IM-n, NORMAL2-IM-n or personN_...", "keep Kaggle's names")
+                    raise DatasetError(
+                        f"file name {path.name}", "IM-n, NORMAL2-IM-n or personN_...", "keep Kaggle's names"
+                    )
                 digest = hashlib.sha256(path.read_bytes()).hexdigest()
                 if digest not in seen:
                     seen.add(digest)

@@ -36,9 +36,7 @@ def fit_domain_check(train: Sequence[FloatArray], validation: Sequence[FloatArra
     largest = np.argsort(values)[::-1][:COMPONENTS]
     components = (vectors[:, largest] / np.sqrt(values[largest])).T
     perceptron = MLPClassifier((HIDDEN_UNITS,), alpha=1e-2, max_iter=25, early_stopping=True, random_state=seed)
-    perceptron.fit(
-        (np.concatenate([films, zoomed]) - mean) / scale, np.repeat([0, 1], [len(films), len(zoomed)])
-    )
+    perceptron.fit((np.concatenate([films, zoomed]) - mean) / scale, np.repeat([0, 1], [len(films), len(zoomed)]))
     check = DomainCheck(
         mean=mean.astype(np.float32),
         components=components.astype(np.float32),

@@ -31,6 +31,7 @@ FloatArray = npt.NDArray[np.float32]
 
 #: Largest difference of a probability, and relative difference of a map, between graph and Keras.
 PROBABILITY_TOLERANCE, MAP_TOLERANCE = 1e-3, 1e-2
+TRAINING_DATA = "Chest X-Ray Images (Pneumonia), Kermany, Zhang, Goldbaum, Mendeley Data rscbjbr9sj, CC BY 4.0"
 #: Films over which graph and Keras are compared.
 COMPARED_FILMS = 200
 
@@ -88,7 +89,7 @@ def serving_function(model: keras.Sequential, maps: bool = True) -> Any:
 
 
 def to_litert(model: keras.Sequential, path: Path, maps: bool = True) -> None:
-    """Write the graph. Keras's ExportArchive is what keeps the weights: a bare tf.Module around a Keras 3 model loses them."""
+    """Write the graph. ExportArchive keeps the weights, which a bare tf.Module around a Keras 3 model loses."""
     folder = path.with_suffix(".saved_model")
     archive = keras.export.ExportArchive()
     archive.track(model)
@@ -172,7 +173,11 @@ def export(run: Path, data: Path, out: Path, version: str) -> dict[str, Any]:
         "description": "Sequential CNN (Conv2D, MaxPooling2D, Flatten, Dense) for pneumonia in chest films of children",
         "task": "single_label",
         "labels": [
-            {"name": "NORMAL", "meaning": "no pneumonia pattern found by this model; nothing else was assessed", "code": None},
+            {
+                "name": "NORMAL",
+                "meaning": "no pneumonia pattern found by this model; nothing else was assessed",
+                "code": None,
+            },
             {
                 "name": "PNEUMONIA",
                 "meaning": "pneumonia pattern",
@@ -189,7 +194,7 @@ def export(run: Path, data: Path, out: Path, version: str) -> dict[str, Any]:
         "population": {"description": "children of 1 to 5 years", "min_age_years": 1, "below_age_years": 6},
         "prevalence": 0.5,
         "training_prevalence": config["training_prevalence"],
-        "training_data": "Chest X-Ray Images (Pneumonia), Kermany, Zhang, Goldbaum, Mendeley Data rscbjbr9sj, CC BY 4.0",
+        "training_data": TRAINING_DATA,
         "training_fingerprint": config["training_fingerprint"],
         "metrics": {},
         "sha256": {},
@@ -217,9 +222,7 @@ def _write_golden(graph: LiteRtGraph, scaling: Any, path: Path) -> tuple[int, in
     """A drawn chest and what the graph gives for it; returns the grid of the maps (rows, columns)."""
     shown = to_input(display_values(PhantomSettings(opacity=0.5)), "zero_to_one")[:, :, 0]
     grey = np.rint(shown * 255).astype(np.uint8)
-    unit = grey.astype(np.float32)[np.newaxis, :, :, np.newaxis] / 255
-    inputs = np.repeat(unit * 2 - 1 if scaling == "minus_one_to_one" else unit, 3, axis=3)
-    outputs = graph(inputs)
+    outputs = graph(to_input(grey.astype(np.float32) / np.float32(255), scaling)[np.newaxis])
     np.savez_compressed(path, grey=grey, logits=outputs.logits, maps=outputs.maps, embedding=outputs.embedding)
     return int(outputs.maps.shape[2]), int(outputs.maps.shape[3])
 

@@ -11,12 +11,13 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from cxr_core.preprocess import InputScaling
 from training.dataset_index import LABELS, fingerprint, index_folder
 from training.input_batches import AugmentedBatches, inputs_of, labels_of
 from training.networks import sequential_cnn
 from training.split import Split, split_by_blocks
 
-SCALING = "zero_to_one"
+SCALING: InputScaling = "zero_to_one"
 MODEL_FILE, SPLIT_FILE, CONFIG_FILE, HISTORY_FILE = "model.keras", "split.csv", "config.json", "history.csv"
 
 

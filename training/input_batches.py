@@ -57,6 +57,7 @@ class AugmentedBatches(keras.utils.PyDataset):
         return np.stack(inputs), self._labels[chosen]
 
     def on_epoch_end(self) -> None:
+        """Another order and other augmentation for the next epoch."""
         self._epoch += 1
         self._shuffle()
 

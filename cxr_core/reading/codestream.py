@@ -69,7 +69,7 @@ def _describe_jpeg(frame: bytes) -> Codestream:
             at += 1
         elif marker in _STANDALONE_MARKERS:
             at += 2
-        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) or marker == 0xF7:
+        elif (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)) or marker == 0xF7:
             return Codestream(
                 kind="jpeg-ls" if marker == 0xF7 else "jpeg",
                 rows=_u16(frame, at + 5),

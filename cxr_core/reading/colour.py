@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cxr_core.chest_image import StoredPixels
+from cxr_core.grayscale import StoredPixels
 
 #: Channels that differ by more than this share of the full scale are colour.
 COLOUR_TOLERANCE = 8 / 255

@@ -17,7 +17,9 @@ from cxr_core.reading.codestream import Codestream, describe
 AnyArray = npt.NDArray[Any]
 
 
-def decode_frame(frame: bytes, rows: int, columns: int, samples: int, bits_allocated: int, photometric: str) -> AnyArray:
+def decode_frame(
+    frame: bytes, rows: int, columns: int, samples: int, bits_allocated: int, photometric: str
+) -> AnyArray:
     """One frame: shape (rows, columns) or (rows, columns, samples), the integer type that the decoder chose.
 
     Raises
@@ -69,7 +71,7 @@ def decode_jpeg2000_reduced(frame: bytes, log2_factor: int, rows: int, columns: 
             pixels = np.asarray(picture)
     except MemoryError:
         raise
-    except Exception:  # whatever it is, the full decode gives the pixels or the one clear error
+    except Exception:  # noqa: BLE001  # whatever it is, the full decode gives the pixels or the one clear error
         return None
     if pixels.shape != size:
         return None
@@ -88,7 +90,7 @@ def _decode_rle(frame: bytes, rows: int, columns: int, samples: int, bits_alloca
         raise ImageReadError(
             f"RLE pixel data of {segments} segments", f"{samples * bits_allocated // 8}", "send the image again"
         )
-    imagecodecs.dicomrle_decode(frame, planes.dtype, out=planes.reshape(-1).view(np.uint8))
+    imagecodecs.dicomrle_decode(frame, planes.dtype, out=memoryview(planes.reshape(-1).view(np.uint8).data))
     return planes[0] if samples == 1 else np.moveaxis(planes, 0, -1)
 
 

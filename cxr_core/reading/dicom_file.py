@@ -18,12 +18,12 @@ import pydicom.config
 from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
 from pydicom.filereader import read_dataset
-from pydicom.pixels import apply_color_lut, convert_color_space
+from pydicom.pixels.processing import apply_color_lut, convert_color_space
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 
-from cxr_core.chest_image import ChestImage, HeaderFacts, StoredPixels
+from cxr_core.chest_image import ChestImage, HeaderFacts
 from cxr_core.errors import ImageReadError
-from cxr_core.grayscale import GrayscaleAttributes
+from cxr_core.grayscale import GrayscaleAttributes, StoredPixels
 from cxr_core.reading.calibration import spacing_of
 from cxr_core.reading.codestream import describe
 from cxr_core.reading.colour import to_grey
@@ -212,7 +212,9 @@ class _Frame:
         samples = int(dataset.get("SamplesPerPixel") or (1 if photometric in (*_GREY, "PALETTE COLOR") else 3))
         if samples not in (1, 3) or (samples == 3) == (photometric in (*_GREY, "PALETTE COLOR")):
             raise ImageReadError(
-                f"{samples} samples of {photometric}", "1 of MONOCHROME or PALETTE COLOR, 3 of RGB or YBR", "send it again"
+                f"{samples} samples of {photometric}",
+                "1 of MONOCHROME or PALETTE COLOR, 3 of RGB or YBR",
+                "send it again",
             )
         known = transfer_syntax is not None and transfer_syntax.is_transfer_syntax
         encapsulated = bool(element.is_undefined_length) or (known and bool(transfer_syntax.is_compressed))  # type: ignore[union-attr]
@@ -293,11 +295,11 @@ class _Frame:
         if self.signed:
             if spare < 0:  # an 8-bit stream for values of more bits
                 return pixels.astype(np.int16)
-            return (pixels << spare).view(f"i{pixels.dtype.itemsize}") >> spare
+            return np.asarray((pixels << spare).view(f"i{pixels.dtype.itemsize}") >> spare)
         if spare <= 0:
             return pixels
         mask = pixels.dtype.type((1 << self.bits_stored) - 1)
-        return np.minimum(pixels, mask) if self.encapsulated else pixels & mask
+        return np.asarray(np.minimum(pixels, mask) if self.encapsulated else pixels & mask)
 
 
 def _rgb(frame: _Frame, dataset: Dataset) -> AnyArray:
@@ -312,5 +314,3 @@ def _rgb(frame: _Frame, dataset: Dataset) -> AnyArray:
     if frame.encapsulated and frame.photometric.startswith("YBR") and describe(frame.data) is None:
         return convert_color_space(pixels, "YBR_FULL", "RGB")  # RLE keeps the colour space that the header names
     return pixels
-
-

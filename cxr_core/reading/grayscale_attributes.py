@@ -108,7 +108,7 @@ def _lut(item: Dataset, dataset: Dataset, notes: list[str]) -> LookupTable | Non
         return None
     value = item.get("LUTDescriptor")
     descriptor = [int(part) for part in value] if isinstance(value, (MultiValue, list)) else []
-    entries, first, bits = (descriptor + [0, 0, 0])[:3]
+    entries, first, bits = [*descriptor, 0, 0, 0][:3]
     entries %= 65536
     entries = entries or 65536
     if bits == 8 and len(data) * 2 in (entries, entries + 1) and int(data.max()) > 255:

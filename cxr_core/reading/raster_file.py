@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cxr_core.chest_image import ChestImage, HeaderFacts, StoredPixels
+from cxr_core.chest_image import ChestImage, HeaderFacts
 from cxr_core.errors import ImageReadError
-from cxr_core.grayscale import GrayscaleAttributes
+from cxr_core.grayscale import GrayscaleAttributes, StoredPixels
 from cxr_core.reading.colour import to_grey
 from cxr_core.settings import ReadLimits
 
@@ -25,10 +25,12 @@ class DecodedPixels:
     pixels: StoredPixels
 
     def full(self) -> StoredPixels:
+        """All pixels, shape (rows, columns)."""
         return self.pixels
 
     def reduced(self, log2_factor: int) -> None:
-        return None
+        """Nothing to reduce in a decoder."""
+        return
 
 
 def read_raster(data: bytes, limits: ReadLimits) -> ChestImage:
@@ -46,11 +48,8 @@ def read_raster(data: bytes, limits: ReadLimits) -> ChestImage:
                         f"a picture of {rows} x {columns}", f"at most {limits.max_pixels} pixels", "reduce it"
                     )
                 frames = getattr(picture, "n_frames", 1)
-                if picture.mode in ("L", "RGB", "I;16", "I", "1"):
-                    wide = picture
-                else:
-                    wide = picture.convert("RGB")
-                pixels = np.asarray(wide)
+                plain = picture.mode in ("L", "RGB", "I;16", "I", "1")
+                pixels = np.asarray(picture if plain else picture.convert("RGB"))
     except (ImageReadError, MemoryError):
         raise
     except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, struct.error ... on damage

@@ -99,9 +99,8 @@ def _in_folder(typed: str, folder: Path, limits: ReadLimits) -> Iterator[Source]
 def _in_zip(typed: str, path: Path, limits: ReadLimits) -> Iterator[Source]:
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         yield _failing(typed, ImageReadError("a damaged zip archive", "a whole one", "copy it again"))
-        del error
         return
     with archive:
         members = [info for info in archive.infolist() if not info.is_dir()]
@@ -166,12 +165,16 @@ def _in_dicomdir(typed: str, path: Path, limits: ReadLimits) -> Iterator[Source]
     try:
         records = dcmread(path).DirectoryRecordSequence
         parts = [
-            [str(part) for part in ([record.ReferencedFileID] if isinstance(record.ReferencedFileID, str) else record.ReferencedFileID)]
+            [
+                str(part)
+                for part in (
+                    [record.ReferencedFileID] if isinstance(record.ReferencedFileID, str) else record.ReferencedFileID
+                )
+            ]
             for record in records
             if record.get("DirectoryRecordType") == "IMAGE" and record.get("ReferencedFileID")
         ]
-    except Exception as error:  # any damage: pydicom parses on access and raises many kinds
-        del error
+    except Exception:  # noqa: BLE001  # any damage: pydicom parses on access and raises many kinds
         yield _failing(typed, ImageReadError("a damaged DICOMDIR", "a DICOM directory", "open the folder instead"))
         return
     if not parts:
@@ -181,7 +184,9 @@ def _in_dicomdir(typed: str, path: Path, limits: ReadLimits) -> Iterator[Source]
         if any(part in ("", ".", "..") or "/" in part or "\\" in part or ":" in part for part in file_id):
             yield _failing(
                 f"{typed}!{'/'.join(file_id)}",
-                ImageReadError("a DICOMDIR record that climbs out of its folder", "a path inside it", "check its origin"),
+                ImageReadError(
+                    "a DICOMDIR record that climbs out of its folder", "a path inside it", "check its origin"
+                ),
             )
             continue
         yield Source(name, lambda name=name: read_bytes(_existing(Path(name)), limits))  # type: ignore[misc]
