@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from cxr_core.chest_image import HeaderFacts
 from cxr_core.settings import IntakeSettings
@@ -30,6 +31,8 @@ _OTHER_POSITIONS = {
     "LLAT": "lateral",
     "RLAT": "lateral",
     "LATERAL": "lateral",
+    "LEFTLATERAL": "lateral",
+    "RIGHTLATERAL": "lateral",
     "LLD": "decubitus",
     "RLD": "decubitus",
     "LLO": "oblique",
@@ -40,26 +43,24 @@ _OTHER_POSITIONS = {
     "RPO": "oblique",
     "OBLIQUE": "oblique",
 }
-#: View codes of CID 4010 DX View (PS3.16) as SNOMED CT, with the retired SRT codes of the same views.
-_FRONTAL_CODES = frozenset({"272479007", "399348003", "399033003", "R-10214", "R-10206", "R-10208"})
-_OTHER_CODES = {
-    **dict.fromkeys(("399198007", "399173006", "399067008", "399352003", "399260004"), "lateral"),
-    **dict.fromkeys(("R-10232", "R-10236", "R-10228", "R-10224"), "lateral"),
-    **dict.fromkeys(("399135007", "399356000", "399006002", "399038007", "399182000", "399236003"), "oblique"),
-    **dict.fromkeys(("399184004", "399059000", "399312000", "399160007", "260427002", "260426006"), "oblique"),
-}
+#: Frontal views of CID 4010 DX View (PS3.16) as SNOMED CT, and the retired codes of the same views: postero-anterior
+#: (R-40888, in early editions R-10214), antero-posterior, frontal. A test holds them against pydicom's dictionary.
+_FRONTAL_CODES = frozenset({"272479007", "399348003", "399033003", "R-40888", "R-10214", "R-10206", "R-10202"})
+#: Coding schemes that hold the retired SNOMED codes (PS3.16 section 8).
+_RETIRED_SCHEMES = frozenset({"SNM3", "99SDM"})
 
 #: Codes of the chest: SNOMED CT, and the retired SRT codes (PS3.16 Annex L).
 _CHEST_CODES = frozenset({"816094009", "51185008", "39607008", "T-D3000", "T-28000"})
 #: Body Part Examined of other parts (PS3.16 Annex L, Tables L-1 and L-3, where it is a text).
 _OTHER_PARTS = frozenset(
-    "ABDOMEN ABDOMENPELVIS ADRENAL ANKLE AORTA ARM AXILLA BACK BILEDUCT BLADDER BRAIN BREAST CALCANEUS CALF CAROTID "
-    "CEREBELLUM CERVIX CHEEK CHESTABDOMEN CHESTABDPELVIS CIRCLEOFWILLIS CLAVICLE COCCYX COLON CORNEA CORONARYARTERY "
-    "CSPINE CTSPINE DUODENUM EAR ELBOW ESOPHAGUS EXTREMITY EYE EYELID FACE FEMUR FINGER FOOT FOREARM GALLBLADDER HAND "
-    "HEAD HEADNECK HIP HUMERUS ILEUM ILIUM JAW JEJUNUM KIDNEY KNEE LARYNX LEG LIVER LSPINE LSSPINE MANDIBLE MAXILLA "
-    "NECK NECKCHEST NECKCHESTABDOMEN NECKCHESTABDPELV NOSE ORBIT OVARY PANCREAS PATELLA PELVIS PENIS PHARYNX PROSTATE "
-    "RECTUM RIB RIBS SACRUM SCALP SCAPULA SCLERA SCROTUM SHOULDER SIJOINT SKULL SPINE SPLEEN SSPINE STERNUM STOMACH "
-    "TESTIS THIGH THORACOLUMBARSPINE THUMB THYMUS THYROID TIBIAFIBULA TLSPINE TMJ TOE TONGUE TRACHEA TSPINE ULNARADIUS "
+    "ABDOMEN ABDOMENPELVIS ACJOINT ADRENAL ANKLE ANUS AORTA ARM AXILLA BACK BILEDUCT BLADDER BRAIN BREAST BUTTOCK "
+    "CALCANEUS CALF CAROTID CEREBELLUM CERVIX CHEEK CHESTABDOMEN CHESTABDPELVIS CIRCLEOFWILLIS CLAVICLE COCCYX COLON "
+    "CORNEA CORONARYARTERY CSPINE CTSPINE DUODENUM EAR ELBOW ESOPHAGUS EXTREMITY EYE EYELID FACE FEMUR FIBULA FINGER "
+    "FOOT FOREARM GALLBLADDER HAND HEAD HEADNECK HIP HUMERUS IAC ILEUM ILIUM JAW JEJUNUM KIDNEY KNEE LARYNX LEG LIVER "
+    "LSPINE LSSPINE MANDIBLE MAXILLA MOUTH NECK NECKCHEST NECKCHESTABDOMEN NECKCHESTABDPELV NECKCHESTABDPELVIS NOSE "
+    "ORBIT OVARY PANCREAS PAROTID PATELLA PELVIS PENIS PHARYNX PROSTATE RADIUS RECTUM RIB RIBS SACRUM SCALP SCAPULA "
+    "SCLERA SCROTUM SHOULDER SIJOINT SKULL SPINE SPLEEN SSPINE STERNUM STOMACH SUBMANDIBULAR TESTIS THIGH "
+    "THORACOLUMBARSPINE THUMB THYMUS THYROID TIBIA TIBIAFIBULA TLSPINE TMJ TOE TONGUE TRACHEA TSPINE ULNA ULNARADIUS "
     "UPPERARM URETER URETHRA UTERUS VAGINA VULVA WHOLEBODY WRIST ZYGOMA".split()
 )
 
@@ -137,15 +138,16 @@ def _modality(facts: HeaderFacts) -> Iterator[_Finding]:
 def _body_part(facts: HeaderFacts) -> Iterator[_Finding]:
     if _is_chest(facts):
         return
-    part = facts.body_part
-    if part is None and facts.anatomic_region is not None:
-        if _is_common_region(facts.anatomic_region):
-            yield _Finding("body_part", f"Anatomic Region {_shown(facts.anatomic_region[0])}; the chest is needed")
+    part, region = facts.body_part, facts.anatomic_region
+    if part is None and region is not None:
+        meaning = _meaning(region, "cid4031")
+        if meaning is not None:
+            yield _Finding("body_part", f"Anatomic Region {meaning}; the chest is needed")
         else:
             yield _Finding("body_part", "body part unknown (Anatomic Region of unknown code)", False)
     elif part is None:
         yield _Finding("body_part", "body part unknown (Body Part Examined missing)", False)
-    elif re.sub(r"[^A-Z]", "", part) in _OTHER_PARTS:
+    elif _is_other_part(part):
         yield _Finding("body_part", f"Body Part Examined {_shown(part)}; CHEST is needed")
     else:
         yield _Finding("body_part", "body part unknown (Body Part Examined is no defined term)", False)
@@ -153,25 +155,42 @@ def _body_part(facts: HeaderFacts) -> Iterator[_Finding]:
 
 def _is_chest(facts: HeaderFacts) -> bool:
     if facts.body_part is not None:
-        return re.match(r"(CHEST|THORAX|LUNGS?)\b", facts.body_part) is not None
+        named = re.match(r"(CHEST|THORAX|LUNGS?)(?![A-Z])", facts.body_part) is not None
+        return named and not _is_other_part(facts.body_part)
     return facts.anatomic_region is not None and facts.anatomic_region[0] in _CHEST_CODES
 
 
-def _is_common_region(code: tuple[str, str]) -> bool:
-    """Whether the code is of CID 4031 Common Anatomic Region, as SNOMED CT or as retired SRT code."""
+def _is_other_part(part: str) -> bool:
+    """CHEST ABDOMEN is CHESTABDOMEN, which shows more than a chest."""
+    return re.sub(r"[^A-Z]", "", part) in _OTHER_PARTS
+
+
+def _meaning(code: tuple[str, str], group: Literal["cid4010", "cid4031"]) -> str | None:
+    """The meaning of a code of CID 4010 DX View or CID 4031 Common Anatomic Region (PS3.16), else None.
+
+    As SNOMED CT, or as a retired SNOMED code, which pydicom maps. The sender's own Code Meaning may say anything.
+    """
     from pydicom.sr.codedict import codes
     from pydicom.sr.coding import Code
 
-    return Code(code[0], code[1], "") in codes.cid4031.concepts.values()
+    value, scheme = code
+    sought = Code(value, "SRT" if scheme in _RETIRED_SCHEMES else scheme, "")
+    return next((concept.meaning for concept in getattr(codes, group).concepts.values() if concept == sought), None)
 
 
 def _view(facts: HeaderFacts) -> Iterator[_Finding]:
     position = re.sub(r"[^A-Z]", "", facts.view_position or "")
+    code = facts.view_code
+    frontal_position = position in _FRONTAL_POSITIONS
+    frontal_code = code is not None and code[0] in _FRONTAL_CODES
+    meaning = None if code is None or frontal_code else _meaning(code, "cid4010")
     if position in _OTHER_POSITIONS:
         yield _view_refusal(_OTHER_POSITIONS[position], f"View Position {position}")
-    elif facts.view_code is not None and facts.view_code[0] in _OTHER_CODES and position not in _FRONTAL_POSITIONS:
-        yield _view_refusal(_OTHER_CODES[facts.view_code[0]], f"View Code {facts.view_code[0]}")
-    elif position not in _FRONTAL_POSITIONS and (facts.view_code is None or facts.view_code[0] not in _FRONTAL_CODES):
+    elif meaning is not None and code is not None and not frontal_position:
+        yield _view_refusal(meaning, f"View Code {_shown(code[0])}")
+    elif meaning is not None:
+        yield _Finding("view", f"View Position {position} contradicts the View Code ({meaning})", False)
+    elif not frontal_position and not frontal_code:
         yield _Finding("view", "view unknown (neither View Position nor View Code Sequence says PA or AP)", False)
 
 
