@@ -3,6 +3,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	if $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then echo $$p; break; fi; done)
+LOCKED := .venv/locked-$(shell cksum < requirements.lock | tr ' ' '-')
 STAMP := .venv/installed-$(shell cat requirements.lock pyproject.toml | cksum | tr ' ' '-')
 BIN := .venv/bin
 
@@ -31,7 +32,7 @@ soak: $(STAMP)
 
 venv: $(STAMP)
 
-$(STAMP):
+$(LOCKED):
 	@if [ -z "$(PYTHON)" ]; then \
 		echo 'Python 3.11, 3.12 or 3.13 was not found. Install it: apt-get install -y python3 python3-venv'; exit 1; fi
 	@if ! $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
@@ -40,6 +41,9 @@ $(STAMP):
 	@rm -rf .venv
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+$(STAMP): | $(LOCKED)
 	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 

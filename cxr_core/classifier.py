@@ -20,7 +20,7 @@ from cxr_core.bundle import DOMAIN, GOLDEN, MODEL, Bundle, find_bundle
 from cxr_core.domain import DomainCheck, DomainResult
 from cxr_core.errors import BundleError
 from cxr_core.prediction import INDETERMINATE, Finding, ModelIdentity, Prediction, Withheld
-from cxr_core.preprocess import INPUT_SIDE
+from cxr_core.preprocess import INPUT_SIDE, scaled
 from cxr_core.settings import Settings
 
 FloatArray = npt.NDArray[np.float32]
@@ -59,7 +59,9 @@ class LiteRtGraph:
 
         try:
             with _without_runtime_chatter():
-                self._runner = Interpreter(model_path=str(path), num_threads=threads).get_signature_runner()
+                interpreter = Interpreter(model_path=str(path), num_threads=threads)
+                interpreter.allocate_tensors()
+                self._runner = interpreter.get_signature_runner()
         except (ValueError, RuntimeError) as error:
             raise BundleError(f"{path.name} that LiteRT cannot load", "a LiteRT graph", "install the bundle") from error
 
@@ -115,8 +117,8 @@ class Classifier:
     def _check_golden(self) -> None:
         """Run the golden input and compare: a graph that loads may still answer wrongly on a machine."""
         with np.load(self.bundle.folder / GOLDEN, allow_pickle=False) as golden:
-            grey = golden["grey"].astype(np.float32) / 255
-            outputs = self._graph(self._scaled(grey))
+            grey = golden["grey"].astype(np.float32) / np.float32(255)
+            outputs = self._graph(scaled(grey, self.bundle.manifest.input_scaling)[np.newaxis])
             for name in ("logits", "maps", "embedding"):
                 expected, got = golden[name], getattr(outputs, name)
                 bound = GOLDEN_TOLERANCE * max(1.0, float(np.abs(expected).max()))
@@ -127,11 +129,6 @@ class Classifier:
                         "do not use it on this machine; run `cxr doctor`",
                     )
 
-    def _scaled(self, grey: FloatArray) -> FloatArray:
-        """One grey picture (150, 150) in [0, 1] as a batch of one input."""
-        scaled = grey * 2 - 1 if self.bundle.manifest.input_scaling == "minus_one_to_one" else grey
-        return np.repeat(scaled[np.newaxis, :, :, np.newaxis], 3, axis=3).astype(np.float32)
-
     def outputs(self, inputs: FloatArray) -> Outputs:
         """The graph's raw outputs for a batch of model inputs, shape (n, 150, 150, 3)."""
         if inputs.ndim != 4 or inputs.shape[1:] != (INPUT_SIDE, INPUT_SIDE, 3):
@@ -140,10 +137,10 @@ class Classifier:
 
     def probabilities(self, logits: FloatArray) -> npt.NDArray[np.float64]:
         """Calibrated probabilities of logits, same shape (n, classes)."""
-        scaled = logits.astype(np.float64) / self.bundle.manifest.temperature
+        tempered = logits.astype(np.float64) / self.bundle.manifest.temperature
         if self.bundle.manifest.task == "multi_label":
-            return np.asarray(1 / (1 + np.exp(-scaled)))
-        exponentials = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+            return np.asarray(1 / (1 + np.exp(-tempered)))
+        exponentials = np.exp(tempered - tempered.max(axis=1, keepdims=True))
         return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
 
     def domain(self, model_input: FloatArray) -> DomainResult:

@@ -95,6 +95,11 @@ def to_input(display: FloatArray, scaling: InputScaling) -> FloatArray:
     """Squash display values (row, column) in [0, 1] to the input: float32, shape (150, 150, 3)."""
     for side in (TRAINING_SIDE, INPUT_SIDE):
         display = np.asarray(cv2.resize(display, (side, side), interpolation=cv2.INTER_AREA), dtype=np.float32)
+    return scaled(display, scaling)
+
+
+def scaled(display: FloatArray, scaling: InputScaling) -> FloatArray:
+    """Display values of the input's size, (150, 150) in [0, 1], scaled and repeated to three channels."""
     if scaling == "minus_one_to_one":
         display = display * 2.0 - 1.0
     return np.repeat(display[:, :, np.newaxis], 3, axis=2)

@@ -18,7 +18,7 @@ from cxr_core.bundle import CARD, DOMAIN, GOLDEN, MANIFEST, MODEL
 from cxr_core.classifier import Classifier, LiteRtGraph, Outputs
 from cxr_core.errors import CxrError
 from cxr_core.phantom import PhantomSettings, display_values
-from cxr_core.preprocess import INPUT_SIDE, to_input
+from cxr_core.preprocess import INPUT_SIDE, scaled, to_input
 from training.calibrate import THRESHOLD_RULE, calibrate
 from training.dataset_index import LABELS, Film
 from training.domain_fit import fit_domain_check
@@ -222,7 +222,7 @@ def _write_golden(graph: LiteRtGraph, scaling: Any, path: Path) -> tuple[int, in
     """A drawn chest and what the graph gives for it; returns the grid of the maps (rows, columns)."""
     shown = to_input(display_values(PhantomSettings(opacity=0.5)), "zero_to_one")[:, :, 0]
     grey = np.rint(shown * 255).astype(np.uint8)
-    outputs = graph(to_input(grey.astype(np.float32) / np.float32(255), scaling)[np.newaxis])
+    outputs = graph(scaled(grey.astype(np.float32) / np.float32(255), scaling)[np.newaxis])
     np.savez_compressed(path, grey=grey, logits=outputs.logits, maps=outputs.maps, embedding=outputs.embedding)
     return int(outputs.maps.shape[2]), int(outputs.maps.shape[3])
 
