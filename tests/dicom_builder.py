@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import imagecodecs
@@ -10,8 +11,8 @@ import numpy as np
 import pydicom.uid as uid
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
-from pydicom.filewriter import write_dataset, write_file_meta_info
 from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset, write_file_meta_info
 
 #: Every transfer syntax that radiography senders use, by a short name for test ids.
 TRANSFER_SYNTAXES = {
@@ -157,7 +158,9 @@ def _encode(pixels: np.ndarray, syntax: str, bits_stored: int) -> bytes:
         return bytes(imagecodecs.jpeg8_encode(pixels & top, level=95, bitspersample=12))
     if syntax in ("jpeg-lossless", "jpeg-lossless-sv1"):
         predictor = 1 if syntax.endswith("sv1") else 4
-        return bytes(imagecodecs.jpeg8_encode(pixels & top, lossless=True, predictor=predictor, bitspersample=bits_stored))
+        return bytes(
+            imagecodecs.jpeg8_encode(pixels & top, lossless=True, predictor=predictor, bitspersample=bits_stored)
+        )
     if syntax.startswith("jpeg-ls"):
         return bytes(imagecodecs.jpegls_encode(pixels & top, level=2 if syntax.endswith("near") else 0))
     if syntax.startswith("htj2k"):
@@ -173,15 +176,45 @@ def _encode(pixels: np.ndarray, syntax: str, bits_stored: int) -> bytes:
 
 def _rle(pixels: np.ndarray) -> bytes:
     """PS3.5 Annex G by pydicom's own slow encoder."""
-    from pydicom.pixels.encoders.native import _encode_frame
     from pydicom.pixels.encoders.base import EncodeRunner
+    from pydicom.pixels.encoders.native import _encode_frame
 
     runner = EncodeRunner(uid.RLELossless)
     samples = 1 if pixels.ndim == 2 else 3
     runner.set_options(
-        rows=pixels.shape[0], columns=pixels.shape[1], samples_per_pixel=samples, bits_allocated=8 * pixels.itemsize,
-        bits_stored=8 * pixels.itemsize, pixel_representation=0, number_of_frames=1,
-        photometric_interpretation="MONOCHROME2" if samples == 1 else "RGB", pixel_keyword="PixelData",
+        rows=pixels.shape[0],
+        columns=pixels.shape[1],
+        samples_per_pixel=samples,
+        bits_allocated=8 * pixels.itemsize,
+        bits_stored=8 * pixels.itemsize,
+        pixel_representation=0,
+        number_of_frames=1,
+        photometric_interpretation="MONOCHROME2" if samples == 1 else "RGB",
+        pixel_keyword="PixelData",
         **({"planar_configuration": 0} if samples == 3 else {}),
     )
     return bytes(_encode_frame(pixels.astype(pixels.dtype.newbyteorder("<")).tobytes(), runner))
+
+
+def lut_item(
+    data: Sequence[int] | None,
+    first: int = 0,
+    bits: int = 8,
+    *,
+    entries: int | None = None,
+    as_bytes: str = "",
+    descriptor: bool = True,
+) -> Dataset:
+    """An item of a Modality or VOI LUT Sequence, right unless told otherwise.
+
+    `entries` replaces the true count in the descriptor; `as_bytes` ("<" or ">") writes the data as OW words.
+    """
+    item = Dataset()
+    if descriptor:
+        count = len(data or ()) if entries is None else entries
+        item.add_new("LUTDescriptor", "SS" if first < 0 else "US", [count % 65536, first, bits])
+    if data is not None and as_bytes:
+        item.add_new("LUTData", "OW", np.asarray(data, dtype=f"{as_bytes}u2").tobytes())
+    elif data is not None:
+        item.add_new("LUTData", "US", [int(value) for value in data])
+    return item

@@ -93,7 +93,7 @@ def _padding(dataset: Dataset) -> tuple[int, int] | None:
 def _luts(dataset: Dataset, keyword: str, notes: list[str]) -> tuple[LookupTable, ...]:
     tables = []
     for item in dataset.get(keyword) or ():
-        table = _lut(item, dataset, notes)
+        table = _lut(item, keyword, dataset, notes)
         if table is None:
             notes.append(f"{keyword} without usable data ignored")
         else:
@@ -101,7 +101,7 @@ def _luts(dataset: Dataset, keyword: str, notes: list[str]) -> tuple[LookupTable
     return tuple(tables)
 
 
-def _lut(item: Dataset, dataset: Dataset, notes: list[str]) -> LookupTable | None:
+def _lut(item: Dataset, keyword: str, dataset: Dataset, notes: list[str]) -> LookupTable | None:
     """A LUT (PS3.3 C.11.1.1.1, C.11.2.1.1). The data win over a descriptor that contradicts them."""
     data = _lut_data(item, dataset)
     if data is None or len(data) < 2:
@@ -115,9 +115,12 @@ def _lut(item: Dataset, dataset: Dataset, notes: list[str]) -> LookupTable | Non
         data = data.astype("<u2").view(np.uint8).astype(np.uint16)[:entries]  # two entries in each word
     if len(descriptor) != 3 or entries != len(data):
         notes.append(f"LUT Descriptor of {entries} entries put right: {len(data)} are there")
+    if first > 32767 and int(dataset.PixelRepresentation) == 1:
+        first -= 65536  # VR US where the signed image asks for SS
     needed = max(int(data.max()).bit_length(), 1)
-    # Some senders declare 16 bits for data of 10 to 12, which would show an almost black picture.
-    if not needed <= bits <= 16 or (bits == 16 and needed <= 12):
+    # Some senders declare 16 bits for VOI data of 10 to 12, which would show an almost black picture. A modality LUT
+    # has no output range of its own, and 16 is right for any data (PS3.3 C.11.1.1.1).
+    if not needed <= bits <= 16 or (bits == 16 and needed <= 12 and keyword == "VOILUTSequence"):
         notes.append(f"LUT Descriptor of {bits} bits put right: the data have {needed}")
         bits = needed
     return LookupTable(first, data, bits)
