@@ -146,7 +146,10 @@ def export(run: Path, data: Path, out: Path, version: str) -> dict[str, Any]:
 
     The folder appears only when all of it is there. Raises ExportError, and BundleError when it does not load.
     """
-    config = json.loads((run / CONFIG_FILE).read_text())
+    try:
+        config = json.loads((run / CONFIG_FILE).read_text())
+    except OSError as error:
+        raise ExportError(f"no {CONFIG_FILE} in {run}", "a run folder that `cxr-train fit` wrote", "fit first") from error
     parts = _films_of(run, data)
     model = keras.models.load_model(run / MODEL_FILE)
     scaling = config["scaling"]
