@@ -21,7 +21,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Data = Annotated[Path, typer.Option(exists=True, file_okay=False, help="Folder with train/ and val/, each NORMAL/ and PNEUMONIA/.")]
+Data = Annotated[
+    Path,
+    typer.Option(exists=True, file_okay=False, help="Folder with train/ and val/, each with NORMAL/ and PNEUMONIA/."),
+]
 
 
 @contextmanager

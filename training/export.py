@@ -149,7 +149,7 @@ def export(run: Path, data: Path, out: Path, version: str) -> dict[str, Any]:
     try:
         config = json.loads((run / CONFIG_FILE).read_text())
     except OSError as error:
-        raise ExportError(f"no {CONFIG_FILE} in {run}", "a run folder that `cxr-train fit` wrote", "fit first") from error
+        raise ExportError(f"no {CONFIG_FILE} in {run}", "a run folder of `cxr-train fit`", "fit first") from error
     parts = _films_of(run, data)
     model = keras.models.load_model(run / MODEL_FILE)
     scaling = config["scaling"]

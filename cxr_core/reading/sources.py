@@ -82,7 +82,8 @@ def _is_other(name: str) -> bool:
 
 def _in_folder(typed: str, folder: Path, limits: ReadLimits) -> Iterator[Source]:
     found = False
-    for parent, folders, files in os.walk(folder):
+    unlisted: list[OSError] = []
+    for parent, folders, files in os.walk(folder, onerror=unlisted.append):
         folders.sort()
         for file in sorted(files):
             path = Path(parent, file)
@@ -92,6 +93,11 @@ def _in_folder(typed: str, folder: Path, limits: ReadLimits) -> Iterator[Source]
             found = True
             name = os.path.join(typed, os.path.relpath(path, folder))
             yield Source(name, lambda path=path: read_bytes(path, limits))  # type: ignore[misc]
+    for error in unlisted:
+        found = True
+        name = os.path.join(typed, os.path.relpath(error.filename, folder))
+        problem = ImageReadError(f"a folder that cannot be listed ({error.strerror})", "a readable one", "check it")
+        yield _failing(name, problem)
     if not found:
         yield _failing(typed, ImageReadError("a folder without images", "DICOM, JPEG or PNG files", "check the path"))
 
