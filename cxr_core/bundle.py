@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from cxr_core.errors import BundleError
 from cxr_core.population import Population
@@ -28,8 +28,12 @@ DEFAULT_MODEL = "cnn"
 MODELS_VARIABLE = "CXR_MODELS"
 
 
+#: A probability or a share of patients.
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class ConceptCode(_Part):
@@ -65,24 +69,24 @@ class Manifest(_Part):
     """The positive class of a two-class bundle."""
 
     input_scaling: InputScaling
-    map_grid: tuple[int, int]
+    map_grid: tuple[PositiveInt, PositiveInt]
     """Rows and columns of the Grad-CAM maps."""
 
     temperature: float = Field(gt=0)
     """Logits are divided by it (Guo et al., On Calibration of Modern Neural Networks, ICML 2017)."""
 
-    thresholds: dict[str, float]
+    thresholds: dict[str, Share]
     """Of the calibrated probability, by label."""
 
     threshold_rule: str
-    indeterminate: tuple[float, float] | None
+    indeterminate: tuple[Share, Share] | None
     """Probabilities of the positive class between which the answer is indeterminate."""
 
     population: Population
-    prevalence: float
+    prevalence: float = Field(gt=0, lt=1)
     """Share of positives on which the probabilities are calibrated."""
 
-    training_prevalence: float
+    training_prevalence: Share
     training_data: str
     training_fingerprint: str
     metrics: dict[str, Any]
@@ -100,6 +104,8 @@ class Manifest(_Part):
         needed = set(names) if self.task == "multi_label" else {self.positive} - {None}
         if unknown or not needed <= set(self.thresholds):
             raise ValueError("thresholds must be given for the positive label, or for each of a multi-label bundle")
+        if self.indeterminate is not None and self.indeterminate[0] > self.indeterminate[1]:
+            raise ValueError("indeterminate must be a lower and an upper probability")
         return self
 
 
@@ -172,7 +178,7 @@ def find_bundle(name: str | None = None) -> Bundle:
         if found == name:
             known.setdefault(folder.parent, []).append((version, folder))
     if not known:
-        available = ", ".join(sorted(names)) or "none"
+        available = ", ".join(sorted(names - {""})) or "none"
         raise BundleError(f"no model named {name}", f"one of: {available}", "see `cxr models`")
     return load_bundle(max(next(iter(known.values())))[1])
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -116,30 +117,52 @@ class Classifier:
 
     def _check_golden(self) -> None:
         """Run the golden input and compare: a graph that loads may still answer wrongly on a machine."""
-        with np.load(self.bundle.folder / GOLDEN, allow_pickle=False) as golden:
-            grey = golden["grey"].astype(np.float32) / np.float32(255)
-            outputs = self._graph(scaled(grey, self.bundle.manifest.input_scaling)[np.newaxis])
-            for name in ("logits", "maps", "embedding"):
-                expected, got = golden[name], getattr(outputs, name)
-                bound = GOLDEN_TOLERANCE * max(1.0, float(np.abs(expected).max()))
-                if got.shape != expected.shape or not np.all(np.abs(got - expected) <= bound):
-                    raise BundleError(
-                        f"bundle {self.identity.name} {self.identity.version} gives other {name} than it should here",
-                        f"its golden {name} within {bound:.2g}",
-                        "do not use it on this machine; run `cxr doctor`",
-                    )
+        try:
+            path = self.bundle.folder / GOLDEN
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                golden = {name: arrays[name] for name in ("grey", "logits", "maps", "embedding")}
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            raise BundleError("a damaged golden pair", f"the bundle's {GOLDEN}", "install the bundle again") from error
+        grey = golden.pop("grey").astype(np.float32) / np.float32(255)
+        outputs = self.outputs(scaled(grey, self.bundle.manifest.input_scaling)[np.newaxis])
+        for name, expected in golden.items():
+            got = getattr(outputs, name)
+            bound = GOLDEN_TOLERANCE * max(1.0, float(np.abs(expected).max()))
+            if got.shape != expected.shape or not np.all(np.abs(got - expected) <= bound):
+                raise BundleError(
+                    f"bundle {self.identity.name} {self.identity.version} gives other {name} than it should here",
+                    f"its golden {name} within {bound:.2g}",
+                    "do not use it on this machine; run `cxr doctor`",
+                )
+        self._check_shape(outputs)
+
+    def _check_shape(self, outputs: Outputs) -> None:
+        """Compare the graph with the manifest: a label too many would name the wrong finding."""
+        rows, columns = self.bundle.manifest.map_grid
+        classes, *grid = outputs.maps.shape[1:]
+        if outputs.logits.shape[1:] != (len(self._labels),) or (classes, *grid) != (len(self._labels), rows, columns):
+            raise BundleError(
+                f"bundle {self.identity.name} {self.identity.version} names {len(self._labels)} labels and maps of "
+                f"{rows} x {columns}",
+                f"{outputs.logits.shape[1]} labels and maps of {' x '.join(map(str, grid))} as its graph gives",
+                "export it again",
+            )
 
     def outputs(self, inputs: FloatArray) -> Outputs:
         """The graph's raw outputs for a batch of model inputs, shape (n, 150, 150, 3)."""
         if inputs.ndim != 4 or inputs.shape[1:] != (INPUT_SIDE, INPUT_SIDE, 3):
             raise ValueError(f"inputs of shape {inputs.shape}; expected (n, {INPUT_SIDE}, {INPUT_SIDE}, 3)")
+        if not np.isfinite(inputs).all():
+            raise ValueError("inputs that are not finite; expected the values of preprocess.model_input")
         return self._graph(np.ascontiguousarray(inputs, dtype=np.float32))
 
     def probabilities(self, logits: FloatArray) -> npt.NDArray[np.float64]:
         """Calibrated probabilities of logits, same shape (n, classes)."""
         tempered = logits.astype(np.float64) / self.bundle.manifest.temperature
         if self.bundle.manifest.task == "multi_label":
-            return np.asarray(1 / (1 + np.exp(-tempered)))
+            # exp() of the side that cannot overflow; both sides are the same function.
+            small = np.exp(-np.abs(tempered))
+            return np.asarray(np.where(tempered >= 0, 1, small) / (1 + small))
         exponentials = np.exp(tempered - tempered.max(axis=1, keepdims=True))
         return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
 
@@ -164,8 +187,21 @@ class Classifier:
         -------
         list of Prediction
             In the order of the inputs.
+
+        Raises
+        ------
+        BundleError
+            The graph gives no finite answer for an image.
         """
+        if len(inputs) == 0:
+            return []
         outputs = self.outputs(inputs)
+        if not all(np.isfinite(part).all() for part in (outputs.logits, outputs.maps, outputs.embedding)):
+            raise BundleError(
+                f"model {self.identity.name} {self.identity.version} gives no finite answer for this image",
+                "finite logits, maps and embedding",
+                "run `cxr doctor`",
+            )
         probabilities = self.probabilities(outputs.logits)
         ages = ages_years if ages_years is not None else [None] * len(inputs)
         return [

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -102,9 +103,9 @@ class DomainCheck:
     def load(cls, path: Path) -> DomainCheck:
         """Read the arrays. Raises BundleError."""
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return cls(**{field.name: arrays[field.name].astype(np.float32) for field in fields(cls)})
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise BundleError(
                 "a damaged domain check", "the bundle's domain.npz", "install the bundle again"
             ) from error

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 
 import cv2
+import numpy as np
 
 from cxr_core.chest_image import ChestImage
 from cxr_core.classifier import Classifier
-from cxr_core.errors import ImageReadError
+from cxr_core.errors import BundleError, ImageReadError
 from cxr_core.intake import examine
 from cxr_core.prediction import ImageResult, Milliseconds
 from cxr_core.preprocess import model_input
@@ -20,7 +21,8 @@ class Pipeline:
 
     def __init__(self, classifier: Classifier) -> None:
         self.classifier = classifier
-        cv2.setNumThreads(classifier.settings.threads)
+        # OpenCV would keep a thread pool of its own beside the model's; the input of one film gains nothing from it.
+        cv2.setNumThreads(1)
 
     def __call__(self, source: Source) -> tuple[ImageResult, ChestImage | None]:
         """The result of one source, and the image where one was read. Raises nothing for any content."""
@@ -39,7 +41,10 @@ class Pipeline:
         except ImageReadError as error:
             return ImageResult(source.name, "failed", str(error), None, (), None, Milliseconds()), None
         prepared = time.perf_counter()
-        prediction = self.classifier.predict(inputs[None], [image.facts.age_years])[0]
+        try:
+            prediction = self.classifier.predict(inputs[np.newaxis], [image.facts.age_years])[0]
+        except BundleError as error:
+            return ImageResult(source.name, "failed", str(error), None, (), None, Milliseconds()), image
         times = Milliseconds(
             1000 * (was_read - started), 1000 * (prepared - was_read), 1000 * (time.perf_counter() - prepared)
         )

@@ -65,4 +65,4 @@ class Settings:
     """What happens to a verdict on a patient outside the bundle's population: withheld, or given with a warning."""
 
     threads: int = 1
-    """Threads of the model runtime, and of OpenCV while it prepares the input. One film needs no more."""
+    """Threads of the model runtime; everything else runs in the calling thread. One film needs no more."""
