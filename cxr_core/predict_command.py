@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cxr_core.bundle import Manifest
 from cxr_core.classifier import Classifier
@@ -17,6 +18,9 @@ from cxr_core.prediction import ImageResult
 from cxr_core.reading import Source, find_sources
 from cxr_core.settings import Settings
 
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
 #: From this many images on, a person sees a progress bar.
 PROGRESS_FROM = 4
 
@@ -25,7 +29,7 @@ class OutputError(CxrError):
     """A folder that cannot be written to."""
 
 
-def run(paths: Iterable[str], model: str | None, settings: Settings, heatmap_dir: Path | None, *, as_json: bool) -> int:
+def run(paths: Sequence[str], model: str | None, settings: Settings, heatmap_dir: Path | None, *, as_json: bool) -> int:
     """Classify what is behind the paths and print the results; the number of failed images.
 
     Raises BundleError for an unusable model and OutputError for an unusable heat-map folder.
@@ -36,8 +40,11 @@ def run(paths: Iterable[str], model: str | None, settings: Settings, heatmap_dir
         except OSError as error:
             raise OutputError(f"{heatmap_dir} ({error.strerror})", "a folder to write to", "name another") from error
     pipeline = Pipeline(Classifier(model, settings))
-    sources = (source for path in paths for source in find_sources(path, settings.limits))
-    results = _results(pipeline, sources, heatmap_dir)
+
+    def sources() -> Iterator[Source]:
+        return (source for path in paths for source in find_sources(path, settings.limits))
+
+    results = _results(pipeline, sources(), heatmap_dir)
     failed = 0
     if as_json:
         for result, heatmap in results:
@@ -45,7 +52,7 @@ def run(paths: Iterable[str], model: str | None, settings: Settings, heatmap_dir
             print(json.dumps(result.to_json(heatmap), allow_nan=False), flush=True)
         return failed
     counts = {"predicted": 0, "refused": 0, "failed": 0}
-    for result, heatmap in _with_progress(results):
+    for result, heatmap in _with_progress(results, lambda: sum(1 for _ in sources())):
         counts[result.status] += 1
         _print(describe(result, pipeline.classifier.bundle.manifest, heatmap))
     if sum(counts.values()) > 1:
@@ -88,34 +95,26 @@ def describe(result: ImageResult, manifest: Manifest, heatmap: str | None = None
     return "\n".join(lines)
 
 
-def _with_progress(results: Iterator[tuple[ImageResult, str | None]]) -> Iterator[tuple[ImageResult, str | None]]:
-    """The same results, with a bar on standard error once there are many and somebody is looking."""
-    if not sys.stderr.isatty():
-        yield from results
-        return
+def _with_progress(
+    results: Iterable[tuple[ImageResult, str | None]], total: Callable[[], int]
+) -> Iterable[tuple[ImageResult, str | None]]:
+    """The same results, with a bar where somebody is looking and there are many."""
+    if not sys.stderr.isatty() or (count := total()) < PROGRESS_FROM:
+        return results
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress
 
-    first = []
-    for result in results:
-        first.append(result)
-        if len(first) == PROGRESS_FROM:
-            break
-    yield from first
-    if len(first) < PROGRESS_FROM:
-        return
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("images", total=None, completed=PROGRESS_FROM)
-        for result in results:
-            progress.advance(task)
-            yield result
+    # On one terminal rich keeps results and bar apart; results that go elsewhere must not pass through it.
+    together = sys.stdout.isatty()
+    progress = Progress(console=Console(stderr=not together), redirect_stdout=together, transient=True)
+    return _tracked(progress, results, count)
+
+
+def _tracked(
+    progress: Progress, results: Iterable[tuple[ImageResult, str | None]], count: int
+) -> Iterator[tuple[ImageResult, str | None]]:
+    with progress:
+        yield from progress.track(results, total=count, description="images")
 
 
 def _print(text: str) -> None:
