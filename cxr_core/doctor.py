@@ -42,12 +42,12 @@ def examine_installation() -> Iterator[Line]:
         try:
             yield Line("ok", f"{package} {version(package)}")
         except PackageNotFoundError:
-            yield Line("broken", f"{package} is not installed: run `pip install cxr-assistant` again")
+            yield Line("broken", f"{package} is not installed: install cxr-assistant again")
     yield from _decoders()
     yield from _models()
     for extra, (module, purpose) in _EXTRAS.items():
         if find_spec(module) is None:
-            yield Line("missing", f"{purpose} ({module}): pip install 'cxr-assistant[{extra}]'")
+            yield Line("missing", f"{purpose} ({module}): in the repository, pip install '.[{extra}]'")
         else:
             yield Line("ok", f"{purpose} ({module})")
     if find_spec("PySide6") is not None:
@@ -70,7 +70,7 @@ def _decoders() -> Iterator[Line]:
         else:
             yield Line("ok", "decoders for RLE, JPEG (baseline, 12 bit, lossless), JPEG-LS, JPEG 2000, HTJ2K")
     except ImportError as error:
-        yield Line("broken", f"decoders cannot be loaded ({error.name}): run `pip install cxr-assistant` again")
+        yield Line("broken", f"decoders cannot be loaded ({error.name}): install cxr-assistant again")
 
 
 def _models() -> Iterator[Line]:

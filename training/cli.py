@@ -34,7 +34,7 @@ def _one_line_errors() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        line = f"{error.name} is not installed; training needs it: pip install 'cxr-assistant[train]'"
+        line = f"{error.name} is not installed; training needs it: in the repository, pip install '.[train]'"
         typer.echo(f"cxr-train: {line}", err=True)
         raise typer.Exit(1) from error
     except CxrError as error:
