@@ -43,13 +43,13 @@ class DomainCheck:
     """The fitted check of one bundle; arrays are float32 and kept in domain.npz under these names."""
 
     mean: FloatArray
-    """(768,)"""
+    """(1152,)"""
     components: FloatArray
-    """(k, 768) principal components, each divided by its standard deviation."""
+    """(k, 1152) principal components, each divided by its standard deviation."""
     scale: FloatArray
-    """(768,) standard deviations for the perceptron."""
+    """(1152,) standard deviations for the perceptron."""
     hidden_kernel: FloatArray
-    """(768, h)"""
+    """(1152, h)"""
     hidden_bias: FloatArray
     """(h,)"""
     output_kernel: FloatArray
@@ -72,7 +72,7 @@ class DomainCheck:
         return DomainResult(False, score, self._explain(grey, int(parts.argmax())))
 
     def scores(self, grids: FloatArray) -> FloatArray:
-        """(distance, framing) of gradient grids (n, 768), shape (n, 2), scaled so that 0 is typical and 1 the limit."""
+        """(distance, framing) of gradient grids (n, 1152), shape (n, 2), scaled so that 0 is typical and 1 the limit."""
         centred = grids - self.mean
         distance = np.sqrt(np.square(centred @ self.components.T).sum(axis=1))
         hidden = np.maximum(centred / self.scale @ self.hidden_kernel + self.hidden_bias, 0)
