@@ -72,7 +72,7 @@ class DomainCheck:
         return DomainResult(False, score, self._explain(grey, int(parts.argmax())))
 
     def scores(self, grids: FloatArray) -> FloatArray:
-        """(distance, framing) of gradient grids (n, 1152), shape (n, 2), scaled so that 0 is typical and 1 the limit."""
+        """(distance, framing) of gradient grids (n, 1152), shape (n, 2): 0 is typical and 1 the limit."""
         centred = grids - self.mean
         distance = np.sqrt(np.square(centred @ self.components.T).sum(axis=1))
         hidden = np.maximum(centred / self.scale @ self.hidden_kernel + self.hidden_bias, 0)
