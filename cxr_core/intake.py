@@ -18,6 +18,15 @@ RADIOGRAPHY = frozenset({"CR", "DX", "RG"})
 #: Modalities of a secondary capture, taken when the body part says CHEST.
 CAPTURE = frozenset({"OT", "SC"})
 
+#: Defined terms of Modality (PS3.3 C.7.3.1.1.1, current and retired). No other value is quoted: in a damaged header
+#: the patient's name may stand there.
+_MODALITIES = frozenset(
+    "ANN AR AS ASMT AU BDUS BI BMD CD CF CFM CP CR CS CT CTPROTOCOL DD DF DG DM DMS DOC DS DX EC ECG EEG EMG EOG "
+    "EPS ES FA FID FS GM HC HD IO IOL IVOCT IVUS KER KO LEN LP LS M3D MA MG MR MS NM OAM OCT OP OPM OPR OPT "
+    "OPTBSV OPTENF OPV OSS OT PA PLAN POS PR PT PX REG RESP RF RG RTDOSE RTIMAGE RTINTENT RTPLAN RTRAD RTRECORD "
+    "RTSEGANN RTSTRUCT RWV SC SEG SM SMR SR SRF ST STAIN TEXTUREMAP TG US VA VF VS XA XAPROTOCOL XC".split()
+)
+
 #: SOP classes that are for processing whatever the intent says (PS3.4 B.5).
 _FOR_PROCESSING_CLASSES = frozenset({"1.2.840.10008.5.1.4.1.1.1.1.1"})
 _RADIOGRAPH_CLASSES = frozenset({"1.2.840.10008.5.1.4.1.1.1", "1.2.840.10008.5.1.4.1.1.1.1"})
@@ -132,7 +141,7 @@ def _modality(facts: HeaderFacts) -> Iterator[_Finding]:
     elif facts.modality in CAPTURE:
         yield _Finding("modality", f"Modality {facts.modality} without Body Part Examined CHEST")
     else:
-        yield _Finding("modality", f"Modality {_shown(facts.modality)}; CR, DX or RG is needed")
+        yield _Finding("modality", f"Modality {_modality_shown(facts.modality)}; CR, DX or RG is needed")
 
 
 def _body_part(facts: HeaderFacts) -> Iterator[_Finding]:
@@ -196,6 +205,10 @@ def _view(facts: HeaderFacts) -> Iterator[_Finding]:
 
 def _view_refusal(view: str, source: str) -> _Finding:
     return _Finding("view", f"{view} view ({source}); a frontal film, PA or AP, is needed")
+
+
+def _modality_shown(value: str | None) -> str:
+    return _shown(value) if value is None or value in _MODALITIES else "of no defined term"
 
 
 def _shown(value: str | None) -> str:

@@ -17,7 +17,7 @@ from cxr_core.classifier import Classifier, Outputs
 from cxr_core.domain import DomainCheck
 from cxr_core.settings import Settings
 
-SHIPPED = sorted((Path(str(files("resources"))) / "models").glob("cnn-*"))[-1]
+SHIPPED = max((Path(str(files("resources"))) / "models").glob("cnn-*"))
 
 
 def copy_bundle(folder: Path, **changes: Any) -> Path:
@@ -85,5 +85,4 @@ def answering(
     values["output_kernel"] = np.zeros_like(values["output_kernel"])
     DomainCheck(**values).save(folder / DOMAIN)
     sign(folder)
-    classifier = Classifier(load_bundle(folder), settings)
-    return classifier
+    return Classifier(load_bundle(folder), settings)

@@ -38,6 +38,17 @@ warnings.filterwarnings("ignore", module=r"pydicom\b")
 
 _REQUIRED = ("Rows", "Columns", "BitsAllocated", "BitsStored", "PixelRepresentation", "PhotometricInterpretation")
 _GREY = ("MONOCHROME1", "MONOCHROME2")
+#: PS3.3 C.7.6.3.1.2.
+_COLOUR = (
+    "PALETTE COLOR",
+    "RGB",
+    "YBR_FULL",
+    "YBR_FULL_422",
+    "YBR_PARTIAL_422",
+    "YBR_PARTIAL_420",
+    "YBR_ICT",
+    "YBR_RCT",
+)
 #: Modalities whose objects must have pixels; of others an object without them is refused, not failed.
 _PIXEL_MODALITIES = (None, "CR", "DX", "RG", "OT", "SC", "MG")
 
@@ -209,6 +220,9 @@ class _Frame:
         element = dataset["PixelData"]
         value = bytes(element.value)
         photometric = _text(dataset, "PhotometricInterpretation") or ""
+        if photometric not in (*_GREY, *_COLOUR):
+            # Not quoted: in a damaged header anything may stand there.
+            raise ImageReadError("a Photometric Interpretation of no defined term", " or ".join(_GREY), "send it again")
         samples = int(dataset.get("SamplesPerPixel") or (1 if photometric in (*_GREY, "PALETTE COLOR") else 3))
         if samples not in (1, 3) or (samples == 3) == (photometric in (*_GREY, "PALETTE COLOR")):
             raise ImageReadError(
@@ -216,6 +230,8 @@ class _Frame:
                 "1 of MONOCHROME or PALETTE COLOR, 3 of RGB or YBR",
                 "send it again",
             )
+        if samples == 3 and int(dataset.PixelRepresentation) != 0:
+            raise ImageReadError(f"signed samples of {photometric}", "unsigned", "send it again")
         known = transfer_syntax is not None and transfer_syntax.is_transfer_syntax
         encapsulated = bool(element.is_undefined_length) or (known and bool(transfer_syntax.is_compressed))  # type: ignore[union-attr]
         if transfer_syntax == DeflatedExplicitVRLittleEndian:

@@ -11,17 +11,20 @@ from pydicom.multival import MultiValue
 
 from cxr_core.grayscale import GrayscaleAttributes, LookupTable, Window, WindowFunction
 
+#: Numbers of the grayscale chain beyond it are damage; one that is smaller than its inverse is 0. Between them no
+#: product or quotient of two can overflow.
+_LARGEST = 1e12
+
 
 def grayscale_attributes(dataset: Dataset) -> tuple[GrayscaleAttributes, tuple[str, ...]]:
     """The attributes of one monochrome image, and a note for each leniency."""
     notes: list[str] = []
-    slope, intercept = _floats(dataset, "RescaleSlope"), _floats(dataset, "RescaleIntercept")
+    slope, intercept = (_floats(dataset, keyword, notes)[:1] for keyword in ("RescaleSlope", "RescaleIntercept"))
     slope_value, intercept_value = 1.0, 0.0
-    if slope and intercept:
+    if slope == [0]:
+        notes.append("Rescale Slope 0 ignored")
+    elif slope and intercept and slope[0] is not None and intercept[0] is not None:
         slope_value, intercept_value = slope[0], intercept[0]
-        if slope_value == 0:
-            notes.append("Rescale Slope 0 ignored")
-            slope_value, intercept_value = 1.0, 0.0
     modality = _luts(dataset, "ModalityLUTSequence", notes)
     attributes = GrayscaleAttributes(
         bits_stored=int(dataset.BitsStored),
@@ -38,18 +41,28 @@ def grayscale_attributes(dataset: Dataset) -> tuple[GrayscaleAttributes, tuple[s
     return attributes, tuple(notes)
 
 
-def _floats(dataset: Dataset, keyword: str) -> list[float]:
-    value = dataset.get(keyword)
-    parts = list(value) if isinstance(value, (MultiValue, list)) else [value]
-    numbers = []
-    for part in parts:
-        try:
-            number = float(part)
-        except (TypeError, ValueError):
-            continue
-        if math.isfinite(number):
-            numbers.append(number)
+def _floats(dataset: Dataset, keyword: str, notes: list[str]) -> list[float | None]:
+    """The values of an attribute in their places, None for one that is no usable number; [] when there is none."""
+    try:
+        value = dataset.get(keyword)
+    except (TypeError, ValueError, OverflowError):  # pydicom parses all values at once, when they are asked for
+        value = [None]
+    if value is None or value == "":
+        return []
+    numbers = [_usable(part) for part in (value if isinstance(value, (MultiValue, list)) else [value])]
+    if None in numbers:
+        notes.append(f"{keyword} that is no usable number ignored")
     return numbers
+
+
+def _usable(part: object) -> float | None:
+    try:
+        number = float(part)  # type: ignore[arg-type]  # anything that a damaged header holds
+    except (TypeError, ValueError):
+        return None
+    if not math.isfinite(number) or abs(number) > _LARGEST:
+        return None
+    return number if abs(number) >= 1 / _LARGEST else 0.0
 
 
 def _windows(dataset: Dataset, notes: list[str]) -> tuple[Window, ...]:
@@ -60,7 +73,10 @@ def _windows(dataset: Dataset, notes: list[str]) -> tuple[Window, ...]:
     elif declared != "LINEAR":
         notes.append("unknown VOI LUT Function taken as LINEAR")
     windows = []
-    for center, width in zip(_floats(dataset, "WindowCenter"), _floats(dataset, "WindowWidth"), strict=False):
+    centers, widths = (_floats(dataset, keyword, notes) for keyword in ("WindowCenter", "WindowWidth"))
+    for center, width in zip(centers, widths, strict=False):
+        if center is None or width is None:
+            continue
         # PS3.3 C.11.2.1.2.1: a LINEAR window is at least 1 wide; C.11.2.1.3: the others are wider than 0.
         if width <= 0:
             notes.append("Window Width of 0 or less ignored")

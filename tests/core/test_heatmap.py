@@ -155,9 +155,9 @@ def test_map_of_the_shown_label_is_drawn(pipeline: Pipeline) -> None:
     maps = np.zeros((2, 15, 15), np.float32)
     maps[prediction.labels.index(prediction.shown_label), 0, 0] = 1
     maps[1 - prediction.labels.index(prediction.shown_label), 14, 14] = 1
-    picture = render_overlay(
-        read_image(data), replace(prediction, maps=maps), pipeline.classifier.bundle.manifest
-    )[:300].astype(int)
+    picture = render_overlay(read_image(data), replace(prediction, maps=maps), pipeline.classifier.bundle.manifest)[
+        :300
+    ].astype(int)
     coloured = np.ptp(picture, axis=2) > 5
     assert coloured[:20, :20].any()
     assert not coloured[200:, 200:].any()
