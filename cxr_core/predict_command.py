@@ -85,14 +85,20 @@ def _results(
 
 def describe(result: ImageResult, manifest: Manifest, heatmap: str | None = None) -> str:
     """One image's result for a person: a line, and indented lines below it."""
+    path = _visible(result.path)
     if result.prediction is None:
-        return f"{result.path}: {result.status}: {result.reason}"
-    lines = [f"{result.path}: {verdict_lines(result.prediction, manifest)[0]}"]
+        return f"{path}: {result.status}: {result.reason}"
+    lines = [f"{path}: {verdict_lines(result.prediction, manifest)[0]}"]
     lines.append(f"    {verdict_lines(result.prediction, manifest)[1]}")
     lines += [f"    warning: {warning}" for warning in result.warnings]
     if heatmap:
         lines.append(f"    overlay: {heatmap}")
     return "\n".join(lines)
+
+
+def _visible(path: str) -> str:
+    """A path on one line: a member of a hostile zip may be named with line breaks or commands to the terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in path)
 
 
 def _with_progress(

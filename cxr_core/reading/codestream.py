@@ -33,8 +33,11 @@ class Codestream:
 def describe(frame: bytes) -> Codestream | None:
     """The codestream's own description, or None when it is no JPEG-family stream.
 
-    Raises ImageReadError when it begins like one and breaks off.
+    Raises ImageReadError when it begins like one and breaks off: decoders fill what is missing with grey and say
+    nothing. The end is EOI or EOC, FF D9 in all of them, before any padding.
     """
+    if frame[:2] in (b"\xff\xd8", b"\xff\x4f") and not frame.rstrip(b"\0\xff").endswith(b"\xd9"):
+        raise ImageReadError("a compressed frame that breaks off", "a whole codestream", "send it again")
     try:
         if frame[:2] == b"\xff\xd8":
             return _describe_jpeg(frame)
@@ -48,7 +51,7 @@ def describe(frame: bytes) -> Codestream | None:
         pass
     else:
         return None
-    raise ImageReadError("a compressed frame that breaks off in its header", "a whole codestream", "send it again")
+    raise ImageReadError("a compressed frame that breaks off", "a whole codestream", "send it again")
 
 
 def _u16(data: bytes, at: int) -> int:
@@ -70,13 +73,17 @@ def _describe_jpeg(frame: bytes) -> Codestream:
         elif marker in _STANDALONE_MARKERS:
             at += 2
         elif (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)) or marker == 0xF7:
-            return Codestream(
+            stream = Codestream(
                 kind="jpeg-ls" if marker == 0xF7 else "jpeg",
                 rows=_u16(frame, at + 5),
                 columns=_u16(frame, at + 7),
                 components=frame[at + 9],
                 precision=frame[at + 4],
             )
+            # Lossless with Huffman codes takes a bit a sample or more; the decoder fills up what is not there.
+            if marker == 0xC3 and 8 * len(frame) < stream.rows * stream.columns * stream.components:
+                raise IndexError
+            return stream
         else:
             at += 2 + _u16(frame, at + 2)
 

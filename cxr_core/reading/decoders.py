@@ -99,11 +99,17 @@ def _decode_rle(frame: bytes, rows: int, columns: int, samples: int, bits_alloca
 
     planes = np.zeros((samples, rows, columns), dtype=f"u{bits_allocated // 8}")
     segments = int.from_bytes(frame[:4], "little")
+    if not 1 <= segments <= 15:  # PS3.5 G.5: the header has room for 15
+        raise ImageReadError(
+            "damaged pixel data of no known compression", "JPEG, JPEG-LS, JPEG 2000 or RLE", "send the image again"
+        )
     if segments != samples * bits_allocated // 8:
         raise ImageReadError(
             f"RLE pixel data of {segments} segments", f"{samples * bits_allocated // 8}", "send the image again"
         )
-    imagecodecs.dicomrle_decode(frame, planes.dtype, out=memoryview(planes.reshape(-1).view(np.uint8).data))
+    decoded = imagecodecs.dicomrle_decode(frame, planes.dtype, out=memoryview(planes.reshape(-1).view(np.uint8).data))
+    if len(decoded) != planes.nbytes:
+        raise ImageReadError(f"RLE pixel data of {len(decoded)} bytes", f"{planes.nbytes}", "send the image again")
     return planes[0] if samples == 1 else np.moveaxis(planes, 0, -1)
 
 

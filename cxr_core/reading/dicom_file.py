@@ -36,6 +36,9 @@ from cxr_core.settings import ReadLimits
 # pydicom's warnings quote values, so patient data would reach the terminal and the logs.
 warnings.filterwarnings("ignore", module=r"pydicom\b")
 
+#: A deflated data set of up to this many bytes may be packed as tightly as it likes: a blank film is.
+_SMALL_BYTES = 64 * 1024**2
+
 _REQUIRED = ("Rows", "Columns", "BitsAllocated", "BitsStored", "PixelRepresentation", "PhotometricInterpretation")
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 #: PS3.3 C.7.6.3.1.2.
@@ -100,11 +103,12 @@ def _parse(data: bytes, limits: ReadLimits) -> tuple[Dataset, UID | None]:
         length = meta.get("FileMetaInformationGroupLength")
         begin = buffer.tell() if length is None else start + 12 + int(length)
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        inflated = inflater.decompress(data[begin:], limits.max_file_bytes)
+        most = min(max(limits.max_archive_ratio * len(data), _SMALL_BYTES), limits.max_file_bytes)
+        inflated = inflater.decompress(data[begin:], most)
         if inflater.unconsumed_tail:
             raise ImageReadError(
                 "a deflated file that unpacks to far more than it should",
-                f"at most {limits.max_file_bytes} bytes",
+                f"at most {most} bytes",
                 "check its origin",
             )
         if not inflater.eof:

@@ -50,6 +50,10 @@ def read_raster(data: bytes, limits: ReadLimits) -> ChestImage:
                 frames = getattr(picture, "n_frames", 1)
                 plain = picture.mode in ("L", "RGB", "I;16", "I", "1")
                 pixels = np.asarray(picture if plain else picture.convert("RGB"))
+    except Image.DecompressionBombError as error:  # Pillow's own limit, before ours can be looked at
+        raise ImageReadError(
+            "a picture of far more pixels than a film has", f"at most {limits.max_pixels} pixels", "reduce it"
+        ) from error
     except (ImageReadError, MemoryError):
         raise
     except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, struct.error ... on damage
