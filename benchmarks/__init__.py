@@ -1,0 +1,1 @@
+"""Benchmarks: what the product must reach, measured on this machine, beside the usual way of doing the same."""

@@ -1,0 +1,72 @@
+"""The domain check: kinds of pictures that it must catch, and held-out films that it must let pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.util import find_spec
+
+import numpy as np
+
+from benchmarks import odd_pictures
+from benchmarks.odd_pictures import FILM_CHANGES, FloatArray
+from benchmarks.report import Figure, Mark, NotRunError, at_least, at_most
+from benchmarks.setting import Setting
+from cxr_core.classifier import Classifier
+from cxr_core.preprocess import display_reduced, to_input
+from cxr_core.reading import read_image
+
+CAUGHT, WITHHELD = at_least(95), at_most(2)
+
+
+def run(setting: Setting) -> Iterator[Figure]:
+    """Shares with exact (Clopper-Pearson) 95 % bounds."""
+    data = setting.films()
+    missing = [name for name in ("scipy", "sklearn", "matplotlib", "data_store") if find_spec(name) is None]
+    if missing:
+        raise NotRunError(f"it needs {', '.join(missing)} (the extras `train` and `demo`)")
+    from training.dataset_index import index_folder
+    from training.split import split_by_blocks
+
+    classifier = Classifier()
+    holdout = split_by_blocks(index_folder(data / "chest_xray")).holdout
+    films = [display_reduced(read_image(film.path)) for film in holdout]
+    rng = np.random.default_rng(1)
+    passed = _outside(films, classifier)
+    yield _figure("held-out films withheld", passed, WITHHELD, f"of {len({film.patient for film in holdout})} patients")
+    yield from _kind("noise", odd_pictures.noise(100, rng), classifier)
+    yield _figure("blank caught", _outside(odd_pictures.blank(400, rng), classifier), CAUGHT)
+    photographs = _outside(odd_pictures.photographs(30, rng), classifier)
+    yield _figure("photographs caught", photographs, CAUGHT, odd_pictures.photograph_sources())
+    yield _figure("limbs caught", _outside(odd_pictures.limbs(60, rng), classifier), CAUGHT)
+    yield _figure("pages of text caught", _outside(odd_pictures.text_pages(200, rng), classifier), CAUGHT)
+    for kind, changes in FILM_CHANGES.items():
+        parts = {name: map(change, films) for name, change in changes.items()}
+        yield from _kind(kind, parts, classifier)
+
+
+def _kind(kind: str, parts: Mapping[str, Iterable[FloatArray]], classifier: Classifier) -> Iterator[Figure]:
+    """A kind of several parts: each part's share, and that of the whole. Every one of them has the mark."""
+    every: list[bool] = []
+    for name, pictures in parts.items():
+        outside = _outside(pictures, classifier)
+        every += outside
+        if name:
+            yield _figure(f"{kind}, {name}, caught", outside, CAUGHT)
+    yield _figure(f"{kind} caught", every, CAUGHT)
+
+
+def _outside(pictures: Iterable[FloatArray], classifier: Classifier) -> list[bool]:
+    scaling = classifier.bundle.manifest.input_scaling
+    return [
+        not classifier.domain(to_input(np.ascontiguousarray(picture, dtype=np.float32), scaling)).in_domain
+        for picture in pictures
+    ]
+
+
+def _figure(what: str, outside: list[bool], mark: Mark, detail: str = "") -> Figure:
+    from scipy.stats import binomtest
+
+    caught, count = sum(outside), len(outside)
+    bounds = binomtest(caught, count).proportion_ci(0.95, method="exact")
+    counts = f"{caught} of {count}, 95 % bounds {100 * bounds.low:.2f} to {100 * bounds.high:.2f}"
+    return Figure(what, 100 * caught / count, "%", mark, f"{counts}; {detail}" if detail else counts)
