@@ -117,8 +117,9 @@ def models(
                     {
                         "folder": str(folder),
                         "default": folder == default,
-                        "sha256": bundle.sha256,
                         **manifest.model_dump(),
+                        "sha256": bundle.sha256,
+                        "sha256_of_files": manifest.sha256,
                     }
                 )
             )

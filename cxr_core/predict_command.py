@@ -42,7 +42,7 @@ def run(paths: Sequence[str], model: str | None, settings: Settings, heatmap_dir
     pipeline = Pipeline(Classifier(model, settings))
 
     def sources() -> Iterator[Source]:
-        return (source for path in paths for source in find_sources(path, settings.limits))
+        return (source for path in paths for source in _sources(path, settings, heatmap_dir))
 
     results = _results(pipeline, sources(), heatmap_dir)
     failed = 0
@@ -61,6 +61,15 @@ def run(paths: Sequence[str], model: str | None, settings: Settings, heatmap_dir
     return counts["failed"]
 
 
+def _sources(typed: str, settings: Settings, heatmap_dir: Path | None) -> Iterator[Source]:
+    """The images behind a typed path, without our own pictures where they are written into a folder of it."""
+    sources = find_sources(typed, settings.limits)
+    if heatmap_dir is None or Path(typed).resolve() not in heatmap_dir.resolve().parents:
+        return sources
+    own = heatmap_dir.resolve()
+    return (source for source in sources if own not in Path(source.name).resolve().parents)
+
+
 def _results(
     pipeline: Pipeline, sources: Iterable[Source], heatmap_dir: Path | None
 ) -> Iterator[tuple[ImageResult, str | None]]:
@@ -68,11 +77,12 @@ def _results(
         result, image = pipeline(source)
         heatmap = None
         if heatmap_dir is not None and image is not None and result.prediction is not None:
-            # Named by content: a path or a header may hold a patient's name.
-            digest = hashlib.sha256(image.stored.tobytes()).hexdigest()[:12]
-            path = heatmap_dir / f"{digest}.{result.prediction.model.name}.png"
             try:
-                write_png(path, render_overlay(image, result.prediction, pipeline.classifier.bundle.manifest))
+                picture = render_overlay(image, result.prediction, pipeline.classifier.bundle.manifest)
+                # Named by content: a path or a header may hold a patient's name, and the same pixels another answer.
+                digest = hashlib.sha256(picture.tobytes()).hexdigest()[:12]
+                path = heatmap_dir / f"{digest}.{result.prediction.model.name}.png"
+                write_png(path, picture)
                 heatmap = str(path)
             except OSError as error:
                 raise OutputError(

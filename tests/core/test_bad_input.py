@@ -25,8 +25,8 @@ from pydicom.uid import ExplicitVRLittleEndian, MediaStorageDirectoryStorage
 from cxr_core.classifier import Classifier
 from cxr_core.errors import ImageReadError
 from cxr_core.pipeline import Pipeline
-from cxr_core.prediction import ImageResult
 from cxr_core.predict_command import describe
+from cxr_core.prediction import ImageResult
 from cxr_core.reading import find_sources, read_image
 from cxr_core.settings import ReadLimits
 from tests.dicom_builder import TRANSFER_SYNTAXES, build, gradient, header, to_bytes
