@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
@@ -25,9 +26,14 @@ from tests.dicom_builder import build
 CHILD, ADULT = 3.0, 51.0
 
 
+@functools.cache
+def one_input(seed: int) -> np.ndarray:
+    film = display_values(PhantomSettings(rows=300, columns=320, seed=seed, opacity=seed % 2))
+    return to_input(film, "zero_to_one")
+
+
 def inputs(*seeds: int) -> np.ndarray:
-    films = (display_values(PhantomSettings(rows=300, columns=320, seed=seed, opacity=seed % 2)) for seed in seeds)
-    return np.stack([to_input(film, "zero_to_one") for film in films])
+    return np.stack([one_input(seed) for seed in seeds])
 
 
 @pytest.fixture(scope="module")
