@@ -86,7 +86,7 @@ def test_folder_without_manifest(tmp_path: Path) -> None:
     ("key", "value"),
     [
         ("format", 2),
-        ("name", "Über Modell"),
+        ("name", "Über Model"),
         ("version", "1.0"),
         ("task", "regression"),
         ("labels", labels("ONE")),
