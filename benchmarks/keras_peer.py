@@ -74,7 +74,11 @@ def main() -> None:
     logits = model.predict(inputs, verbose=0)
     cam = GradCam(model)(inputs)
     probabilities = keras.ops.softmax(logits, axis=-1)
-    print(json.dumps({"probabilities": np.asarray(probabilities)[0].tolist(), "map": list(cam.shape)}))
+    print(
+        json.dumps(
+            {"probabilities": np.asarray(probabilities)[0].tolist(), "map": cam.shape, "weights": model.count_params()}
+        )
+    )
 
 
 if __name__ == "__main__":

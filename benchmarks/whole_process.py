@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -11,6 +12,7 @@ from benchmarks.material import drawn_film, write_film
 from benchmarks.measure import ProcessRun, run_process
 from benchmarks.report import Figure, NotRunError, at_least, at_most
 from benchmarks.setting import Setting, cxr_command
+from cxr_core.bundle import MODEL, find_bundle
 
 PAIRS = 5
 
@@ -28,8 +30,14 @@ def run(setting: Setting) -> Iterator[Figure]:
         "keras": [*peer, model, film],
         "overlay": [cxr_command(), "predict", film, "--heatmap-dir", str(setting.work / "overlays")],
     }
-    for command in commands.values():
-        run_process(command)
+    warm = {name: run_process(command) for name, command in commands.items()}
+    # Both must run one architecture, which the size of their weights tells.
+    bundle = find_bundle()
+    ratio = 4 * json.loads(warm["keras"].output)["weights"] / (bundle.folder / MODEL).stat().st_size
+    if not 0.95 < ratio < 1.05:
+        raise NotRunError(
+            f"training.networks has {ratio:.2f} times the weights of the shipped bundle {bundle.manifest.name}; export it anew"
+        )
     runs: dict[str, list[ProcessRun]] = {name: [] for name in commands}
     for _ in range(PAIRS):
         for name, command in commands.items():

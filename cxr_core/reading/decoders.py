@@ -6,6 +6,8 @@ What is decoded is chosen by the codestream's own markers; RLE (PS3.5 Annex G), 
 from __future__ import annotations
 
 import io
+import struct
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -98,6 +100,8 @@ def _decode_rle(frame: bytes, rows: int, columns: int, samples: int, bits_alloca
     import imagecodecs
 
     planes = np.zeros((samples, rows, columns), dtype=f"u{bits_allocated // 8}")
+    if len(frame) < 64:
+        raise ImageReadError(f"RLE pixel data of {len(frame)} bytes", "a header of 64", "send the image again")
     segments = int.from_bytes(frame[:4], "little")
     if not 1 <= segments <= 15:  # PS3.5 G.5: the header has room for 15
         raise ImageReadError(
@@ -106,6 +110,12 @@ def _decode_rle(frame: bytes, rows: int, columns: int, samples: int, bits_alloca
     if segments != samples * bits_allocated // 8:
         raise ImageReadError(
             f"RLE pixel data of {segments} segments", f"{samples * bits_allocated // 8}", "send the image again"
+        )
+    # The decoder reads wherever an offset points, so one outside the frame would crash the process (PS3.5 G.5).
+    bounds = [*struct.unpack(f"<{segments}L", frame[4 : 4 + 4 * segments]), len(frame)]
+    if bounds[0] < 64 or any(end < start for start, end in pairwise(bounds)):
+        raise ImageReadError(
+            "RLE pixel data whose segments lie outside the frame", "ascending offsets in it", "send the image again"
         )
     decoded = imagecodecs.dicomrle_decode(frame, planes.dtype, out=memoryview(planes.reshape(-1).view(np.uint8).data))
     if len(decoded) != planes.nbytes:

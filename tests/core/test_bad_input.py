@@ -617,3 +617,13 @@ def test_one_line_each_and_the_rest_goes_on(tmp_path: Path) -> None:
     assert any(line.startswith("./z-good.dcm: ") and "failed" not in line for line in lines)
     assert lines[-2] == f"1 predicted, {len(bad)} failed"
     assert "SYNTHETIC" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("offset", [0, 63, 1_000_000, 0xFFFFFFFF])
+def test_rle_offset_outside_the_frame_is_refused_before_the_decoder_follows_it(offset: int) -> None:
+    """The native decoder reads wherever the header points, and took the process down with it."""
+    data = build(syntax="rle")
+    header = data.index((2).to_bytes(4, "little") + (64).to_bytes(4, "little"))
+    broken = data[: header + 8] + offset.to_bytes(4, "little") + data[header + 12 :]
+    with pytest.raises(ImageReadError, match="RLE pixel data whose segments lie outside the frame"):
+        _ = read_image(broken).stored
