@@ -36,7 +36,7 @@ def run(setting: Setting) -> Iterator[Figure]:
     ratio = 4 * json.loads(warm["keras"].output)["weights"] / (bundle.folder / MODEL).stat().st_size
     if not 0.95 < ratio < 1.05:
         raise NotRunError(
-            f"training.networks has {ratio:.2f} times the weights of the shipped bundle {bundle.manifest.name}; export it anew"
+            f"training.networks has {ratio:.2f} times the weights of the shipped {bundle.manifest.name}; export it anew"
         )
     runs: dict[str, list[ProcessRun]] = {name: [] for name in commands}
     for _ in range(PAIRS):
