@@ -195,6 +195,25 @@ def test_stream_of_another_size_than_the_header(syntax: str, size: tuple[int, in
     assert f"compressed pixel data of {size[0]} x {size[1]} x 1; expected 96 x 80 x 1" in message(other)
 
 
+@pytest.mark.parametrize(
+    "offsets", [(64, 0xFFFFFFF0), (64, 0x10000000), (5000, 64), (0, 64), (0xFFFFFF00, 0xFFFFFFF0), (64, 0)]
+)
+def test_rle_segments_outside_of_the_frame(offsets: tuple[int, int]) -> None:
+    """The decoder would read other memory of the process, or crash it."""
+    whole = build(gradient(96, 80), syntax="rle", Columns=32768, Rows=96)
+    frame = get_frame(dcmread(io.BytesIO(whole)).PixelData, 0, number_of_frames=1)
+    broken = frame[:4] + struct.pack("<II", *offsets) + frame[12:]
+    text = message(build(syntax="rle", Columns=32768, Rows=96, PixelData=encapsulate([broken])))
+    assert text.startswith("RLE pixel data whose segments lie outside the frame")
+
+
+@pytest.mark.parametrize("length", [2, 4, 8, 62, 64])
+def test_rle_frame_that_ends_in_its_header(length: int) -> None:
+    whole = build(syntax="rle")
+    frame = get_frame(dcmread(io.BytesIO(whole)).PixelData, 0, number_of_frames=1)
+    message(build(syntax="rle", PixelData=encapsulate([frame[:length]])))
+
+
 def test_sequences_nested_deep() -> None:
     depth = 3000
     start = b"\x40\x00\x75\x02SQ\0\0\xff\xff\xff\xff" + b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
