@@ -1,10 +1,10 @@
 """The domain check: does this picture look like the films that the model was trained on, and is it whole and upright?
 
-Two scores of the model's own input. `distance`: Mahalanobis distance of a grid of gradient orientations
-(after Dalal and Triggs, Histograms of Oriented Gradients, CVPR 2005) from the training films, in their first
-principal components (after Lee et al., A Simple Unified Framework for Detecting Out-of-Distribution Samples,
-NeurIPS 2018). `framing`: a small perceptron on the same grid that knows films zoomed vertically. "In domain" means
-near the training images, not valid here. Why the network's own embedding is not used: docs/decisions/0006.
+Three scores of the model's own input. `distance`: what the first principal components of the training films leave
+over of a grid of gradient orientations (the Q statistic of Jackson and Mudholkar, Technometrics 1979; the grid after
+Dalal and Triggs, Histograms of Oriented Gradients, CVPR 2005). `tone`: Mahalanobis distance of contrast by scale,
+entropy and quantiles. `framing`: a small perceptron on the grid that knows films zoomed vertically. "In domain" means near the training images, not valid here. Why the network's own
+embedding is not used: docs/decisions/0006.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from cxr_core.errors import BundleError
 FloatArray = npt.NDArray[np.float32]
 
 _SIDE, _GRID, _ORIENTATIONS = 96, 12, 8
+GRID_FEATURES = _ORIENTATIONS * _GRID**2
+_row = np.arange(_SIDE) // (_SIDE // _GRID)
+_CELL = _row[:, np.newaxis] * _GRID + _row
 #: Less contrast than this (standard deviation of display values, 0 to 1) is a blank picture.
 _MIN_CONTRAST = 0.02
 
@@ -43,11 +46,15 @@ class DomainCheck:
     """The fitted check of one bundle; arrays are float32 and kept in domain.npz under these names."""
 
     mean: FloatArray
-    """(1152,)"""
+    """(1152,) of the gradient grids"""
     components: FloatArray
-    """(k, 1152) principal components, each divided by its standard deviation."""
+    """(k, 1152) principal components, orthonormal"""
+    tone_mean: FloatArray
+    """(12,) of the tone statistics"""
+    tone_components: FloatArray
+    """(12, 12) principal components, each divided by its standard deviation"""
     scale: FloatArray
-    """(1152,) standard deviations for the perceptron."""
+    """(1152,) standard deviations of the gradient grids, for the perceptron"""
     hidden_kernel: FloatArray
     """(1152, h)"""
     hidden_bias: FloatArray
@@ -57,43 +64,47 @@ class DomainCheck:
     output_bias: FloatArray
     """()"""
     typical: FloatArray
-    """(2,) medians of distance and framing over the validation films."""
+    """(3,) medians of distance, tone and framing over the validation films"""
     limit: FloatArray
-    """(2,) their limits."""
+    """(3,) their limits"""
 
     def __call__(self, grey: FloatArray) -> DomainResult:
         """Check one model input's grey channel: display values in [0, 1], shape (150, 150)."""
         if float(grey.std()) < _MIN_CONTRAST:
             return DomainResult(False, 10.0, "blank picture")
-        parts = self.scores(gradient_grid(grey)[np.newaxis])[0]
+        parts = self.scores(features(grey)[np.newaxis])[0]
         score = float(parts.max())
         if score <= 1:
             return DomainResult(True, score, None)
         return DomainResult(False, score, self._explain(grey, int(parts.argmax())))
 
-    def scores(self, grids: FloatArray) -> FloatArray:
-        """(distance, framing) of gradient grids (n, 1152), shape (n, 2): 0 is typical and 1 the limit."""
+    def scores(self, pictures: FloatArray) -> FloatArray:
+        """(distance, tone, framing) of features (n, 1164), shape (n, 3): 0 is typical and 1 the limit."""
+        grids, tones = pictures[:, :GRID_FEATURES], pictures[:, GRID_FEATURES:]
         centred = grids - self.mean
-        distance = np.sqrt(np.square(centred @ self.components.T).sum(axis=1))
+        distance = np.linalg.norm(centred - centred @ self.components.T @ self.components, axis=1)
+        tone = np.sqrt(np.square((tones - self.tone_mean) @ self.tone_components.T).sum(axis=1))
         hidden = np.maximum(centred / self.scale @ self.hidden_kernel + self.hidden_bias, 0)
         framing = hidden @ self.output_kernel + self.output_bias
-        raw = np.stack([distance, framing], axis=1)
+        raw = np.stack([distance, tone, framing], axis=1)
         return np.asarray((raw - self.typical) / (self.limit - self.typical), dtype=np.float32)
 
     def _explain(self, grey: FloatArray, worst: int) -> str:
         """What would bring the picture into the domain, if one simple change does."""
         changes = {
-            "inverted": 1 - grey,
-            "rotated by 180 degrees": np.rot90(grey, 2),
-            "rotated by 90 degrees": np.rot90(grey),
-            "rotated by 90 degrees ": np.rot90(grey, 3),
+            "looks inverted": 1 - grey,
+            "looks rotated by 180 degrees": np.rot90(grey, 2),
+            "looks rotated by 90 degrees to the left": np.rot90(grey, 3),
+            "looks rotated by 90 degrees to the right": np.rot90(grey),
         }
         for words, changed in changes.items():
-            if self.scores(gradient_grid(np.ascontiguousarray(changed))[np.newaxis]).max() <= 1:
-                return f"looks {words.strip()}"
+            if self.scores(features(np.ascontiguousarray(changed))[np.newaxis]).max() <= 1:
+                return words
         return (
-            "part of the chest seems to be missing" if worst == 1 else "unlike the films that the model was trained on"
-        )
+            "unlike the films that the model was trained on",
+            "brightness or contrast unlike those of the films that the model was trained on",
+            "part of the chest seems to be missing",
+        )[worst]
 
     def save(self, path: Path) -> None:
         """Write the arrays to an .npz."""
@@ -111,25 +122,43 @@ class DomainCheck:
             ) from error
 
 
-def gradient_grid(grey: FloatArray) -> FloatArray:
-    """Square roots of gradient magnitude by cell and signed orientation, axes (orientation, row, column) flattened.
+def features(grey: FloatArray) -> FloatArray:
+    """What the scores look at: gradient grid (1152) and tone statistics (12) of one input, float32, shape (1164,).
 
-    Shape (8 * 12 * 12,). `grey` holds display values, shape (150, 150); brightness and contrast of the whole picture
-    cancel out.
+    `grey` holds display values in [0, 1], shape (150, 150).
+    """
+    return np.concatenate([gradient_grid(grey), tone_statistics(grey)])
+
+
+def gradient_grid(grey: FloatArray) -> FloatArray:
+    """Square roots of gradient magnitude by signed orientation and cell, axes (orientation, row, column) flattened.
+
+    Shape (8 * 12 * 12,); brightness and contrast of the whole picture cancel out.
     """
     small = cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     small = (small - small.mean()) / (small.std() + 0.05)
-    right, down = cv2.Sobel(small, cv2.CV_32F, 1, 0), cv2.Sobel(small, cv2.CV_32F, 0, 1)
-    magnitude = np.hypot(right, down)
-    turn = (np.arctan2(down, right) / (2 * np.pi) + 0.5) * _ORIENTATIONS
-    lower = np.floor(turn)
-    share = (turn - lower).astype(np.float32)
-    lower = lower.astype(np.intp) % _ORIENTATIONS
-    upper = (lower + 1) % _ORIENTATIONS
-    cells = []
-    for orientation in range(_ORIENTATIONS):
-        part = np.where(lower == orientation, magnitude * (1 - share), 0) + np.where(
-            upper == orientation, magnitude * share, 0
-        )
-        cells.append(cv2.resize(part.astype(np.float32), (_GRID, _GRID), interpolation=cv2.INTER_AREA))
-    return np.sqrt(np.stack(cells)).ravel().astype(np.float32)
+    magnitude, angle = cv2.cartToPolar(cv2.Sobel(small, cv2.CV_32F, 1, 0), cv2.Sobel(small, cv2.CV_32F, 0, 1))
+    turn = angle * (_ORIENTATIONS / (2 * np.pi))
+    lower = turn.astype(np.intp)
+    share = turn - lower
+    # Each pixel's magnitude is shared between the two orientations next to its own.
+    grid = np.zeros(GRID_FEATURES)
+    for orientation, part in ((lower, magnitude * (1 - share)), (lower + 1, magnitude * share)):
+        index = (orientation % _ORIENTATIONS) * _GRID**2 + _CELL
+        grid += np.bincount(index.ravel(), part.ravel(), GRID_FEATURES)
+    return np.sqrt(grid / (_SIDE // _GRID) ** 2).astype(np.float32)
+
+
+def tone_statistics(grey: FloatArray) -> FloatArray:
+    """Logarithms of the contrast at six scales, entropy in bits, and five quantiles: float32, shape (12,)."""
+    contrasts, level = [], grey
+    for _ in range(5):
+        smooth = cv2.GaussianBlur(level, (0, 0), 1.0)
+        contrasts.append((level - smooth).std())
+        level = np.asarray(cv2.resize(smooth, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.float32)
+    contrasts.append(level.std())
+    shares = np.bincount((np.clip(grey, 0, 1) * 31.999).astype(np.intp).ravel(), minlength=32) / grey.size
+    shares = shares[shares > 0]
+    entropy = -(shares * np.log2(shares)).sum()
+    quantiles = np.quantile(grey, [0.05, 0.25, 0.5, 0.75, 0.95])
+    return np.concatenate([np.log(np.array(contrasts) + 1e-3), [entropy], quantiles]).astype(np.float32)

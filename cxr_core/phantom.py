@@ -71,47 +71,47 @@ def _soft(mask: FloatArray, width: float) -> FloatArray:
 
 
 def _frontal(x: FloatArray, y: FloatArray, opacity: float) -> FloatArray:
-    trunk = np.maximum(
-        _ellipse(x, y, (0, 0.45), (0.93, 1.5)),
-        0.8 * np.maximum(_ellipse(x, y, (-0.62, -0.5), (0.36, 0.28)), _ellipse(x, y, (0.62, -0.5), (0.36, 0.28))),
+    shoulders = np.maximum(_ellipse(x, y, (-0.60, -0.22), (0.52, 0.46)), _ellipse(x, y, (0.60, -0.22), (0.52, 0.46)))
+    trunk = np.maximum(_ellipse(x, y, (0, 0.55), (0.90, 1.45)), 0.75 * shoulders)
+    neck = 0.45 * _ellipse(x, y, (0, -1.05), (0.30, 0.62))
+    arms = 0.45 * (
+        _ellipse(x, y, (-0.98, 0.35), (0.20, 0.95), 0.10) + _ellipse(x, y, (0.98, 0.35), (0.20, 0.95), -0.10)
     )
-    neck = 0.7 * _ellipse(x, y, (0, -1.0), (0.24, 0.5))
-    arms = 0.5 * (_ellipse(x, y, (-1.02, 0.25), (0.13, 0.9), 0.06) + _ellipse(x, y, (1.02, 0.25), (0.13, 0.9), -0.06))
     lungs = np.zeros_like(x)
     for side in (-1, 1):
-        # A lung is an ellipse from apex to base, cut by its dome of the diaphragm and by the mediastinum.
-        lung = _ellipse(x, y, (side * 0.43, -0.05), (0.36, 0.80), -side * 0.09)
-        dome = (0.47 if side < 0 else 0.52) + 0.30 * np.square((x - side * 0.40) / 0.40)
-        lungs += lung * _soft(dome - y, 0.05)
+        # A lung is an ellipse that widens to its base, cut by its dome of the diaphragm.
+        lung = _ellipse(x, y, (side * 0.43, 0.06), (0.31 + 0.05 * y, 0.66), -side * 0.16)
+        dome = (0.44 if side < 0 else 0.50) + 0.34 * np.square((x - side * 0.40) / 0.40)
+        lungs += lung * _soft(dome - y, 0.06)
     ribs = np.zeros_like(x)
     for side in (-1, 1):
-        for number in range(9):
-            top = -0.80 + 0.155 * number
+        cage = _soft(_ellipse(x, y, (side * 0.40, 0.10), (0.43, 0.84)), 0.25) * _soft(side * x - 0.08, 0.05)
+        for number in range(10):
+            top = -0.66 + 0.125 * number
             reach = side * x
-            posterior = top + 0.22 * np.square(reach - 0.20) + 0.05 * reach
-            anterior = top + 0.34 - 0.42 * np.square(reach - 0.85)
-            cage = _soft(_ellipse(x, y, (side * 0.40, 0.0), (0.47, 0.98)), 0.25) * _soft(reach - 0.06, 0.05)
-            ribs += 0.17 * cage * np.exp(-np.square((y - posterior) / 0.020))
-            ribs += 0.07 * cage * _soft(reach - 0.35, 0.2) * np.exp(-np.square((y - anterior) / 0.026))
+            posterior = top + 0.30 * np.square(reach - 0.25) + 0.02 * reach
+            anterior = top + 0.24 - 0.55 * np.square(reach - 0.80) + 0.30 * (0.45 - reach)
+            ribs += 0.13 * cage * np.exp(-np.square((y - posterior) / 0.022))
+            ribs += 0.05 * cage * _soft(reach - 0.30, 0.2) * np.exp(-np.square((y - anterior) / 0.028))
     clavicles = sum(
-        0.28
-        * np.exp(-np.square((y + 0.66 + 0.16 * side * x) / 0.024))
-        * _soft(0.70 - side * x, 0.1)
+        0.20
+        * np.exp(-np.square((y + 0.50 + 0.22 * side * x) / 0.028))
+        * _soft(0.66 - side * x, 0.1)
         * _soft(side * x - 0.08, 0.05)
         for side in (-1, 1)
     )
-    vertebrae = 0.42 * np.exp(-np.power(x / 0.10, 4)) * (0.85 + 0.15 * np.sign(np.sin(2 * np.pi * y / 0.15)))
-    heart = 0.72 * np.maximum(
-        _ellipse(x, y, (0.13, 0.28), (0.34, 0.30), 0.55), _ellipse(x, y, (-0.06, 0.18), (0.18, 0.28))
+    vertebrae = 0.26 * np.exp(-np.power(x / 0.11, 4)) * (0.88 + 0.12 * np.sign(np.sin(2 * np.pi * y / 0.13)))
+    heart = 0.55 * np.maximum(
+        _ellipse(x, y, (0.12, 0.28), (0.32, 0.30), 0.55), _ellipse(x, y, (-0.05, 0.16), (0.19, 0.32))
     )
-    vessels = 0.42 * np.maximum(_ellipse(x, y, (0.06, -0.25), (0.15, 0.36)), 0)
-    hila = 0.20 * (
-        np.exp(-(np.square((x + 0.20) / 0.09) + np.square((y + 0.02) / 0.15)))
-        + np.exp(-(np.square((x - 0.24) / 0.08) + np.square((y + 0.06) / 0.14)))
+    vessels = 0.34 * _ellipse(x, y, (0.04, -0.22), (0.17, 0.42))
+    hila = 0.16 * (
+        np.exp(-(np.square((x + 0.20) / 0.10) + np.square((y - 0.02) / 0.16)))
+        + np.exp(-(np.square((x - 0.23) / 0.09) + np.square((y + 0.02) / 0.15)))
     )
-    trachea = -0.25 * np.exp(-np.square(x / 0.045)) * _soft(-0.22 - y, 0.1)
-    consolidation = 0.85 * opacity * np.exp(-(np.square((x + 0.45) / 0.20) + np.square((y - 0.22) / 0.20)))
-    soft = 1.25 * trunk + neck + arms - 1.0 * lungs
+    trachea = -0.14 * np.exp(-np.square(x / 0.045)) * _soft(-0.18 - y, 0.1)
+    consolidation = 0.55 * opacity * np.exp(-(np.square((x + 0.45) / 0.20) + np.square((y - 0.22) / 0.20)))
+    soft = 0.95 * trunk + neck + arms - 0.62 * lungs
     bones = (ribs + vertebrae) * (trunk > 0) + clavicles
     return np.asarray(np.clip(soft, 0, None) + bones + heart + vessels + hila + trachea + consolidation)
 

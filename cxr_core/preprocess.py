@@ -18,7 +18,7 @@ FloatArray = npt.NDArray[np.float32]
 InputScaling = Literal["zero_to_one", "minus_one_to_one"]
 
 #: Both sides keep at least this many pixels when the image is reduced before the table.
-MIN_REDUCED_SIDE = 300
+MIN_REDUCED_SIDE = 512
 #: The training copies are 224 x 224, so every film passes through that size (docs/decisions/0005).
 TRAINING_SIDE = 224
 #: Rows and columns of the model's input.
@@ -49,7 +49,7 @@ def model_input(image: ChestImage, scaling: InputScaling) -> FloatArray:
 
 
 def display_reduced(image: ChestImage) -> FloatArray:
-    """Display values of the reduced image: float32 in [0, 1], axes (row, column), both sides >= 300 if they were."""
+    """Display values of the reduced image: float32 in [0, 1], axes (row, column), both sides >= 512 if they were."""
     attributes = image.attributes
     assert attributes is not None, "intake refuses an object without pixels"
     assert image.source is not None, "intake refuses an object without pixels"

@@ -7,21 +7,22 @@ that benchmarks/domain.py tests (noise, blank, photographs, limbs, rotated, inve
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from sklearn.neural_network import MLPClassifier
 
-from cxr_core.domain import DomainCheck, gradient_grid
+from cxr_core.domain import GRID_FEATURES, DomainCheck, features
 from cxr_core.preprocess import to_input
 
 FloatArray = npt.NDArray[np.float32]
 
-COMPONENTS = 100
+COMPONENTS = 30
 HIDDEN_UNITS = 64
-#: Shares of the validation films beyond the limit of distance and of framing.
-DISTANCE_SHARE, FRAMING_SHARE = 0.004, 0.01
+#: Shares of the validation films beyond the limits of distance, tone and framing.
+LIMIT_SHARES = (0.004, 0.001, 0.01)
 #: Heights that are left of a film when it is zoomed vertically to teach what missing parts look like, 0 to 1.
 ZOOM_HEIGHTS = (0.55, 0.80)
 
@@ -29,38 +30,41 @@ ZOOM_HEIGHTS = (0.55, 0.80)
 def fit_domain_check(train: Sequence[FloatArray], validation: Sequence[FloatArray], seed: int) -> DomainCheck:
     """Fit on display values of films: float32 in [0, 1], axes (row, column)."""
     rng = np.random.default_rng(seed)
-    films = _grids([*train, *(_varied(film, rng) for film in train)])
-    zoomed = _grids([_zoomed(_varied(film, rng), rng) for film in train for _ in range(2)])
-    mean, scale = films.mean(axis=0), films.std(axis=0)
-    values, vectors = np.linalg.eigh(np.cov((films - mean).T))
-    largest = np.argsort(values)[::-1][:COMPONENTS]
-    components = (vectors[:, largest] / np.sqrt(values[largest])).T
-    perceptron = MLPClassifier((HIDDEN_UNITS,), alpha=1e-2, max_iter=25, early_stopping=True, random_state=seed)
-    perceptron.fit((np.concatenate([films, zoomed]) - mean) / scale, np.repeat([0, 1], [len(films), len(zoomed)]))
+    films = _features([*train, *(_varied(film, rng) for film in train)])
+    zoomed = _features([_zoomed(_varied(film, rng), rng) for film in train for _ in range(2)])
+    grids, tones = films[:, :GRID_FEATURES], films[:, GRID_FEATURES:]
+    zoomed = zoomed[:, :GRID_FEATURES]
+    mean, scale = grids.mean(axis=0), grids.std(axis=0)
+    tone_axes, tone_deviations = _principal(tones, tones.shape[1])
+    perceptron = MLPClassifier((HIDDEN_UNITS,), alpha=1.0, max_iter=25, early_stopping=True, random_state=seed)
+    perceptron.fit((np.concatenate([grids, zoomed]) - mean) / scale, np.repeat([0, 1], [len(grids), len(zoomed)]))
     check = DomainCheck(
         mean=mean.astype(np.float32),
-        components=components.astype(np.float32),
+        components=_principal(grids, COMPONENTS)[0],
+        tone_mean=tones.mean(axis=0),
+        tone_components=tone_axes / tone_deviations[:, np.newaxis],
         scale=scale.astype(np.float32),
         hidden_kernel=perceptron.coefs_[0].astype(np.float32),
         hidden_bias=perceptron.intercepts_[0].astype(np.float32),
         output_kernel=perceptron.coefs_[1][:, 0].astype(np.float32),
         output_bias=perceptron.intercepts_[1][0].astype(np.float32),
-        typical=np.zeros(2, np.float32),
-        limit=np.ones(2, np.float32),
+        typical=np.zeros(3, np.float32),
+        limit=np.ones(3, np.float32),
     )
-    raw = check.scores(_grids(validation))
-    limit = [np.quantile(raw[:, 0], 1 - DISTANCE_SHARE), np.quantile(raw[:, 1], 1 - FRAMING_SHARE)]
-    return DomainCheck(
-        **{
-            **{name: getattr(check, name) for name in DomainCheck.__slots__},
-            "typical": np.median(raw, axis=0).astype(np.float32),
-            "limit": np.array(limit, np.float32),
-        }
-    )
+    raw = check.scores(_features(validation))
+    limit = [np.quantile(raw[:, part], 1 - share) for part, share in enumerate(LIMIT_SHARES)]
+    return replace(check, typical=np.median(raw, axis=0).astype(np.float32), limit=np.array(limit, np.float32))
 
 
-def _grids(films: Sequence[FloatArray]) -> FloatArray:
-    return np.stack([gradient_grid(to_input(film, "zero_to_one")[:, :, 0]) for film in films])
+def _principal(values: FloatArray, count: int) -> tuple[FloatArray, FloatArray]:
+    """The first `count` principal axes of values (n, m), and the standard deviations along them: (count, m), (count,)."""
+    variances, axes = np.linalg.eigh(np.cov(values.T))
+    largest = np.argsort(variances)[::-1][:count]
+    return axes[:, largest].T.astype(np.float32), np.sqrt(variances[largest]).astype(np.float32)
+
+
+def _features(films: Sequence[FloatArray]) -> FloatArray:
+    return np.stack([features(to_input(film, "zero_to_one")[:, :, 0]) for film in films])
 
 
 def _varied(film: FloatArray, rng: np.random.Generator) -> FloatArray:

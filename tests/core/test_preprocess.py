@@ -118,22 +118,22 @@ def test_a_film_scores_alike_in_jpeg_2000_and_at_full_size() -> None:
     ("rows", "columns", "log2_factor"),
     [
         (1, 1, 0),
-        (299, 5000, 0),
-        (300, 300, 0),
-        (599, 599, 0),
-        (600, 600, 1),
-        (1199, 2000, 1),
-        (1200, 1200, 2),
+        (511, 5000, 0),
+        (512, 512, 0),
+        (1023, 1023, 0),
+        (1024, 1024, 1),
+        (2047, 3000, 1),
+        (2048, 2048, 2),
         (2048, 2500, 2),
-        (2400, 2400, 3),
-        (4800, 2399, 2),
-        (9600, 9600, 5),
+        (4096, 4096, 3),
+        (8192, 4095, 2),
+        (8192, 8192, 4),
     ],
 )
-def test_the_largest_power_of_two_that_leaves_300(rows: int, columns: int, log2_factor: int) -> None:
+def test_the_largest_power_of_two_that_leaves_512(rows: int, columns: int, log2_factor: int) -> None:
     assert reduction(rows, columns) == log2_factor
-    assert log2_factor == 0 or min(rows, columns) >> log2_factor >= 300
-    assert min(rows, columns) >> (log2_factor + 1) < 300
+    assert log2_factor == 0 or min(rows, columns) >> log2_factor >= 512
+    assert min(rows, columns) >> (log2_factor + 1) < 512
 
 
 #: Sides at which rounding up, down and to the nearest differ; 1955 x 1841 is where Pillow's own reduction breaks.
