@@ -3,8 +3,9 @@
 Three scores of the model's own input. `distance`: what the first principal components of the training films leave
 over of a grid of gradient orientations (the Q statistic of Jackson and Mudholkar, Technometrics 1979; the grid after
 Dalal and Triggs, Histograms of Oriented Gradients, CVPR 2005). `tone`: Mahalanobis distance of contrast by scale,
-entropy and quantiles. `framing`: a small perceptron on the grid that knows films zoomed vertically. "In domain" means near the training images, not valid here. Why the network's own
-embedding is not used: docs/decisions/0006.
+entropy and quantiles. `framing`: a small perceptron on the grid that knows films zoomed vertically.
+"In domain" means near the training images, not valid here. Why the network's own embedding is not used:
+docs/decisions/0006.
 """
 
 from __future__ import annotations

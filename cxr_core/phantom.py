@@ -56,7 +56,11 @@ def display_values(settings: PhantomSettings) -> FloatArray:
 
 
 def _ellipse(
-    x: FloatArray, y: FloatArray, centre: tuple[float, float], radii: tuple[float, float], tilt: float = 0.0
+    x: FloatArray,
+    y: FloatArray,
+    centre: tuple[float, float],
+    radii: tuple[float | FloatArray, float],
+    tilt: float = 0.0,
 ) -> FloatArray:
     """Thickness of an ellipsoid of depth 1 seen from the front: 1 in its middle, 0 outside."""
     cos, sin = np.cos(tilt), np.sin(tilt)
@@ -80,7 +84,7 @@ def _frontal(x: FloatArray, y: FloatArray, opacity: float) -> FloatArray:
     lungs = np.zeros_like(x)
     for side in (-1, 1):
         # A lung is an ellipse that widens to its base, cut by its dome of the diaphragm.
-        lung = _ellipse(x, y, (side * 0.43, 0.06), (0.31 + 0.05 * y, 0.66), -side * 0.16)
+        lung = _ellipse(x, y, (side * 0.43, 0.06), (np.asarray(0.31 + 0.05 * y, np.float32), 0.66), -side * 0.16)
         dome = (0.44 if side < 0 else 0.50) + 0.34 * np.square((x - side * 0.40) / 0.40)
         lungs += lung * _soft(dome - y, 0.06)
     ribs = np.zeros_like(x)

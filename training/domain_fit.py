@@ -57,7 +57,7 @@ def fit_domain_check(train: Sequence[FloatArray], validation: Sequence[FloatArra
 
 
 def _principal(values: FloatArray, count: int) -> tuple[FloatArray, FloatArray]:
-    """The first `count` principal axes of values (n, m), and the standard deviations along them: (count, m), (count,)."""
+    """The first principal axes of values (n, m), (count, m), and the standard deviations along them, (count,)."""
     variances, axes = np.linalg.eigh(np.cov(values.T))
     largest = np.argsort(variances)[::-1][:count]
     return axes[:, largest].T.astype(np.float32), np.sqrt(variances[largest]).astype(np.float32)
