@@ -93,8 +93,8 @@ def _parse(data: bytes, limits: ReadLimits) -> tuple[Dataset, UID | None]:
     """The data set and its transfer syntax (None where nothing says it)."""
     start = 132 if data[128:132] == b"DICM" else 0
     if start == 0 and not _looks_like_dataset(data):
-        found = "an empty file" if not data else "a file that is no DICOM, JPEG or PNG image"
-        raise ImageReadError(found, "one of these", "check what was exported")
+        found = "an empty file" if not data else "a file of another kind"
+        raise ImageReadError(found, "a DICOM, JPEG or PNG image", "check what was exported")
     buffer = io.BytesIO(data)
     buffer.seek(start)
     meta = read_dataset(buffer, False, True, stop_when=lambda tag, vr, length: tag.group != 2)
@@ -115,6 +115,8 @@ def _parse(data: bytes, limits: ReadLimits) -> tuple[Dataset, UID | None]:
             raise ImageReadError("a truncated deflated file", "a whole file", "send it again")
         return read_dataset(io.BytesIO(inflated), False, True), DeflatedExplicitVRLittleEndian
     dataset = pydicom.dcmread(io.BytesIO(data), force=True)
+    if not dataset:  # pydicom gives up all elements when the data end within one that it skips
+        raise ImageReadError("a truncated DICOM file", "a whole file", "send it again")
     declared = dataset.file_meta.get("TransferSyntaxUID") if hasattr(dataset, "file_meta") else None
     if declared:
         return dataset, UID(declared)
