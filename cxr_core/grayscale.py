@@ -155,10 +155,10 @@ def default_voi(attributes: GrayscaleAttributes, stored: StoredPixels) -> Voi:
     modality = modality_values(attributes)
     mask = attributes.is_padding(stored)
     pixels = stored if mask is None else stored[~mask]
+    if int(pixels.max()) - int(pixels.min()) >= FULL_RANGE_SHARE * (len(modality) - 1):
+        return ValueRange(float(modality.min()), float(modality.max()))
     counts = np.bincount((pixels.astype(np.int32) - attributes.first).ravel(), minlength=len(modality))
     used = np.flatnonzero(counts)
-    if used[-1] - used[0] >= FULL_RANGE_SHARE * (len(modality) - 1):
-        return ValueRange(float(modality.min()), float(modality.max()))
     # Percentiles of the modality values, which may fall with the stored value.
     order = np.argsort(modality[used], kind="stable")
     cumulative = np.cumsum(counts[used][order])

@@ -77,18 +77,24 @@ def area_reduced(stored: StoredPixels, log2_factor: int, attributes: GrayscaleAt
     rows, columns = (-(-side // factor) for side in stored.shape)
     pad_rows, pad_columns = rows * factor - stored.shape[0], columns * factor - stored.shape[1]
     size = (columns, rows)
-    mask = attributes.is_padding(stored)
     if pad_rows or pad_columns:
         # Whole blocks let OpenCV take its fast path, and give the size that a JPEG 2000 decoder gives.
         stored = np.asarray(cv2.copyMakeBorder(stored, 0, pad_rows, 0, pad_columns, cv2.BORDER_REPLICATE), stored.dtype)
-    if mask is None:
-        return np.asarray(cv2.resize(stored, size, interpolation=cv2.INTER_AREA))
-    weight = cv2.copyMakeBorder((~mask).astype(np.float32), 0, pad_rows, 0, pad_columns, cv2.BORDER_REPLICATE)
-    assert attributes.padding is not None
-    means = cv2.resize(stored.astype(np.float32) * weight, size, interpolation=cv2.INTER_AREA)
-    weight = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)
-    means = np.rint(means / np.maximum(weight, 1e-6))
-    return np.where(weight > 0, means, attributes.padding[0]).astype(stored.dtype)
+    means = np.asarray(cv2.resize(stored, size, interpolation=cv2.INTER_AREA), stored.dtype)
+    if attributes.padding is None:
+        return means
+    low, high = attributes.padding
+    padded = np.asarray(cv2.inRange(stored, low, high))  # 255 where padding
+    share = padded
+    for _ in range(log2_factor):  # halving is OpenCV's fastest step, and to a sixteenth no share rounds to none or all
+        share = np.asarray(cv2.resize(share, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
+    means[share == 255] = low
+    # Few blocks are mixed, and only they are averaged again, without their padding.
+    at = np.nonzero((share > 0) & (share < 255))
+    blocks = stored.reshape(rows, factor, columns, factor)[at[0], :, at[1]]
+    valid = padded.reshape(rows, factor, columns, factor)[at[0], :, at[1]] == 0
+    means[at] = np.rint((blocks * valid).sum(axis=(1, 2)) / valid.sum(axis=(1, 2))).astype(stored.dtype)
+    return means
 
 
 def to_input(display: FloatArray, scaling: InputScaling) -> FloatArray:
