@@ -29,7 +29,7 @@ def run(setting: Setting) -> Iterator[Figure]:
     save_model(str(model_file))
     import keras
 
-    from training.export import to_litert
+    from training.graph import to_litert
 
     model = keras.models.load_model(model_file)
     to_litert(model, with_maps)

@@ -99,9 +99,15 @@ def area_reduced(stored: StoredPixels, log2_factor: int, attributes: GrayscaleAt
 
 def to_input(display: FloatArray, scaling: InputScaling) -> FloatArray:
     """Squash display values (row, column) in [0, 1] to the input: float32, shape (150, 150, 3)."""
+    return scaled(squashed(display), scaling)
+
+
+def squashed(display: FloatArray) -> FloatArray:
+    """Display values (row, column) at the input's size, (150, 150), by way of 224 x 224: float32 in the same range."""
     for side in (TRAINING_SIDE, INPUT_SIDE):
-        display = np.asarray(cv2.resize(display, (side, side), interpolation=cv2.INTER_AREA), dtype=np.float32)
-    return scaled(display, scaling)
+        if display.shape != (side, side):
+            display = np.asarray(cv2.resize(display, (side, side), interpolation=cv2.INTER_AREA), dtype=np.float32)
+    return display
 
 
 def scaled(display: FloatArray, scaling: InputScaling) -> FloatArray:

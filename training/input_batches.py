@@ -1,65 +1,133 @@
-"""Films to batches of model inputs, through the core's own chain."""
+"""Pictures to shuffled, augmented batches, made ahead of the network in a thread of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-import keras
+import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cxr_core.preprocess import InputScaling, display_reduced, to_input
-from cxr_core.reading import read_image
+from cxr_core.preprocess import INPUT_SIDE, squashed
 from training.augment import augment
-from training.dataset_index import LABELS, Film
+from training.datasets.examples import Example
+from training.pictures import Picture, PictureStore
 
 FloatArray = npt.NDArray[np.float32]
 
-
-def display_of(film: Film) -> FloatArray:
-    """Display values of one film as the core shows them: float32 in [0, 1], axes (row, column)."""
-    return display_reduced(read_image(film.path))
+_AHEAD = 6
 
 
-def inputs_of(films: Sequence[Film], scaling: InputScaling) -> FloatArray:
-    """The model inputs of films, exactly what the core would serve: float32, shape (n, 150, 150, 3)."""
-    return np.stack([to_input(display_of(film), scaling) for film in films])
+@dataclass(frozen=True, eq=False, slots=True)
+class Batch:
+    """What one step of training gets."""
+
+    greys: FloatArray
+    """(n, 150, 150) display values in [0, 1]; `loop` repeats and scales the channel as preprocess.scaled does."""
+
+    targets: npt.NDArray[np.generic]
+    """Class indices (n,) int64, or 0 and 1 (n, labels) float32."""
+
+    weights: FloatArray
+    """(n,) or (n, labels)"""
+
+    teacher: FloatArray
+    """(n, classes) probabilities of a teacher, zero where there is none"""
 
 
-def labels_of(films: Sequence[Film]) -> npt.NDArray[np.int64]:
-    """Class indices in the order of LABELS, shape (n,)."""
-    return np.array([LABELS.index(film.label) for film in films])
+def grey_of(picture: Picture) -> FloatArray:
+    """The model's input of a picture without scaling: float32 in [0, 1], (150, 150), as preprocess.to_input makes it."""
+    return squashed(np.asarray(picture, np.float32) * np.float32(1 / 255))
 
 
-class AugmentedBatches(keras.utils.PyDataset):
-    """Shuffled, augmented batches; the same seed, epoch and film give the same picture."""
+class TrainingBatches:
+    """Batches of any epoch. The same seed, epoch and position give the same picture, whatever ran before.
 
-    def __init__(self, films: Sequence[Film], scaling: InputScaling, batch_size: int, seed: int) -> None:
-        super().__init__(workers=2, use_multiprocessing=False)
-        # Kept as 8-bit pictures (50 kB each), which is what the files hold.
-        self._displays = [np.rint(display_of(film) * 255).astype(np.uint8) for film in films]
-        self._labels = labels_of(films)
-        self._scaling: InputScaling = scaling
-        self._batch_size = batch_size
-        self._seed = seed
-        self._epoch = 0
-        self._shuffle()
+    Parameters
+    ----------
+    store, examples
+        Where pictures come from, and whose.
+    targets, weights, teacher
+        As in Batch, for all examples.
+    batch_size : int
+    seed : int
+    augmented : bool
+        False: the pictures as they are.
+    """
+
+    def __init__(
+        self,
+        store: PictureStore,
+        examples: Sequence[Example],
+        targets: npt.NDArray[np.generic],
+        weights: FloatArray,
+        teacher: FloatArray,
+        *,
+        batch_size: int,
+        seed: int,
+        augmented: bool,
+    ) -> None:
+        self._store, self._examples = store, examples
+        self._targets, self._weights, self._teacher = targets, weights, teacher
+        self._batch_size, self._seed, self._augmented = batch_size, seed, augmented
 
     def __len__(self) -> int:
-        return -(-len(self._displays) // self._batch_size)
+        return -(-len(self._examples) // self._batch_size)
 
-    def __getitem__(self, index: int) -> tuple[FloatArray, npt.NDArray[np.int64]]:
-        chosen = self._order[index * self._batch_size : (index + 1) * self._batch_size]
-        inputs = []
-        for film in chosen:
-            rng = np.random.default_rng((self._seed, self._epoch, int(film)))
-            inputs.append(to_input(augment(self._displays[film].astype(np.float32) / 255, rng), self._scaling))
-        return np.stack(inputs), self._labels[chosen]
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """The batches of an epoch; the thread that makes them ends with the iteration, whatever ends it."""
+        order = np.random.default_rng((self._seed, number)).permutation(len(self._examples))
+        made: queue.Queue[Batch | BaseException | None] = queue.Queue(_AHEAD)
+        stopped = threading.Event()
 
-    def on_epoch_end(self) -> None:
-        """Another order and other augmentation for the next epoch."""
-        self._epoch += 1
-        self._shuffle()
+        def put(item: Batch | BaseException | None) -> bool:
+            while not stopped.is_set():
+                try:
+                    made.put(item, timeout=0.2)
+                    return True
+                except queue.Full:
+                    continue
+            return False
 
-    def _shuffle(self) -> None:
-        self._order = np.random.default_rng((self._seed, self._epoch)).permutation(len(self._displays))
+        def make() -> None:
+            try:
+                for start in range(0, len(order), self._batch_size):
+                    if not put(self._batch(order[start : start + self._batch_size], number)):
+                        return
+                put(None)
+            except BaseException as error:  # noqa: BLE001  # handed over and raised where the batches are taken
+                put(error)
+
+        # OpenCV's threads would take turns with the network's; pictures this small gain nothing from them.
+        cv2.setNumThreads(1)
+        thread = threading.Thread(target=make, name="batches", daemon=True)
+        thread.start()
+        try:
+            while (item := made.get()) is not None:
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+        finally:
+            stopped.set()
+            thread.join()
+
+    def _batch(self, chosen: npt.NDArray[np.intp], epoch: int) -> Batch:
+        greys = np.empty((len(chosen), INPUT_SIDE, INPUT_SIDE), np.float32)
+        for slot, position in enumerate(chosen):
+            picture = self._store[self._examples[position]]
+            if self._augmented:
+                picture = augment(picture, np.random.default_rng((self._seed, epoch, int(position))))
+            greys[slot] = grey_of(picture)
+        return Batch(greys, self._targets[chosen], self._weights[chosen], self._teacher[chosen])
+
+
+
+
+
+def greys_of(store: PictureStore, examples: Sequence[Example]) -> Iterator[FloatArray]:
+    """Inputs of examples as they are, in batches of up to 64: float32, (n, 150, 150)."""
+    for start in range(0, len(examples), 64):
+        yield np.stack([grey_of(store[example]) for example in examples[start : start + 64]])

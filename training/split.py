@@ -1,45 +1,109 @@
-"""Patient-wise split by contiguous blocks of the file numbers.
+"""Who is trained on, who calibrates, who is held out: by patient group, by hash, and by blocks of file numbers.
 
-The numbers of this data set come in blocks (the official test folder is made of whole ones), so a block
-of unseen numbers is a harder and more honest sample than random patients.
+A group's place depends on its name alone, so it stays where it is when files are added, and on every machine.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from training.dataset_index import Film
+from training.datasets.examples import Example
+
+#: Shares of the patient groups that are held out, and that calibrate.
+HOLDOUT_SHARE, CALIBRATION_SHARE = 0.15, 0.10
+FOLDS = 5
+
+Part = Literal["train", "calibration", "holdout"]
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Three sets of films without a common patient."""
+    """Parts without a common patient group."""
 
-    train: list[Film]
-    validation: list[Film]
-    """Calibration: temperature, threshold, indeterminate band, domain limits."""
+    train: list[Example]
+    calibration: list[Example]
+    """Temperature, indeterminate band, limits of the domain check; the validation curves of a run."""
 
-    holdout: list[Film]
-    """Looked at only to report figures."""
+    holdout: list[Example]
+    """In no fold, no teacher and no choice: looked at to report figures."""
+
+    @property
+    def folds(self) -> list[list[Example]]:
+        """The training part in FOLDS folds, for choosing between recipes and for teachers."""
+        folds: list[list[Example]] = [[] for _ in range(FOLDS)]
+        for example in self.train:
+            folds[int(_place("fold", example.patient) * FOLDS)].append(example)
+        return folds
 
 
-def split_by_blocks(films: list[Film], holdout: float = 0.12, validation: float = 0.12) -> Split:
-    """In every numbering series the lowest `holdout` share of patients, the next `validation` share, and the rest.
+def _place(purpose: str, patient: str) -> float:
+    """A number in [0, 1) that depends on the purpose and the patient group only."""
+    digest = hashlib.sha256(f"{purpose}:{patient}".encode()).digest()
+    return int.from_bytes(digest[:6], "big") / 256**6
 
-    The lowest numbers lie next to those that the official test folder is made of. Shares are of patient groups.
+
+def part_of(patient: str) -> Part:
+    """The part of a patient group."""
+    place = _place("part", patient)
+    if place < HOLDOUT_SHARE:
+        return "holdout"
+    return "calibration" if place < HOLDOUT_SHARE + CALIBRATION_SHARE else "train"
+
+
+def pooled_split(examples: Sequence[Example]) -> Split:
+    """Official train and val pooled and split anew by patient group; an official test part is left out."""
+    parts: dict[Part, list[Example]] = {"train": [], "calibration": [], "holdout": []}
+    for example in examples:
+        if example.split != "test":
+            parts[part_of(example.patient)].append(example)
+    return Split(parts["train"], parts["calibration"], parts["holdout"])
+
+
+def official_split(examples: Sequence[Example]) -> Split:
+    """The publisher's parts: train, val for calibration, test for the hold-out; a patient of two parts goes to the later.
+
+    Without a val part, the calibration share of the training patients calibrates.
     """
+    in_test = {example.patient for example in examples if example.split == "test"}
+    in_val = {example.patient for example in examples if example.split == "val"} - in_test
+    rest = [example for example in examples if example.patient not in in_test | in_val]
+    calibration = [example for example in examples if example.patient in in_val]
+    if not calibration:
+        calibration = [example for example in rest if _place("part", example.patient) < CALIBRATION_SHARE]
+    chosen = {example.source.name for example in calibration}
+    return Split(
+        [example for example in rest if example.source.name not in chosen],
+        calibration,
+        [example for example in examples if example.patient in in_test],
+    )
+
+
+def blocks_of(examples: Sequence[Example], share: float = 0.2) -> dict[str, list[Example]]:
+    """Contiguous blocks of file numbers to leave out, by name: the lowest and the highest `share` of every stream.
+
+    The official test folder is made of other blocks of numbers than the training folder, so an unseen block tells
+    more of it than random patients do. Classes live in different streams, so each block is taken from all streams.
+    """
+    blocks: dict[str, list[Example]] = {}
+    ordered: dict[str, list[int]] = {}
     numbers: dict[str, set[int]] = defaultdict(set)
-    for film in films:
-        numbers[film.series].add(film.number)
-    bounds = {}
-    for series, found in numbers.items():
-        ordered = sorted(found)
-        first = round(holdout * len(ordered))
-        bounds[series] = (ordered[first], ordered[first + round(validation * len(ordered))])
-    parts: tuple[list[Film], list[Film], list[Film]] = ([], [], [])
-    for film in films:
-        begin_validation, begin_train = bounds[film.series]
-        part = 2 if film.number < begin_validation else 1 if film.number < begin_train else 0
-        parts[part].append(film)
-    return Split(*parts)
+    for example in examples:
+        numbers[example.stream].add(example.number)
+    for stream, found in numbers.items():
+        ordered[stream] = sorted(found)
+
+    def rank(example: Example) -> float:
+        found = ordered[example.stream]
+        return found.index(example.number) / len(found)
+
+    chosen: dict[str, Callable[[float], bool]] = {
+        "lowest numbers": lambda place: place < share,
+        "highest numbers": lambda place: place >= 1 - share,
+    }
+    for name, inside in chosen.items():
+        blocks[name] = [example for example in examples if example.stream and inside(rank(example))]
+    return {name: block for name, block in blocks.items() if block}

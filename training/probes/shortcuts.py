@@ -1,0 +1,155 @@
+"""Copies that take away what a model may cheat with, or all it should look at, and the pass line of each.
+
+The lines were set before any model was measured against them and are not tuned afterwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from training.probes.figures import Effect
+from training.probes.perturbations import STRETCHED_HORIZONTAL, STRETCHED_VERTICAL, Change
+
+FloatArray = npt.NDArray[np.float32]
+
+#: Rows and columns of a corner, as shares of the picture: burnt-in letters of the Kaggle films end before it.
+CORNER_ROWS, CORNER_COLUMNS = 0.15, 0.22
+#: Width of the border, as a share of the side: holds collimation edges, and the side letters at half height. What
+#: lies inside it is the "central chest": on the mean film of both classes the lungs.
+BORDER = 0.08
+#: Width over height of the letterboxed film: the mean of the Kaggle originals (NORMAL 1.21, PNEUMONIA 1.50).
+LETTERBOX_ASPECT = 1.35
+
+
+def corners_masked(picture: FloatArray) -> FloatArray:
+    """Each corner filled with its own median: letters go, and no new dark or light patch tells that they were there."""
+    rows, columns = (
+        round(side * share) for side, share in zip(picture.shape, (CORNER_ROWS, CORNER_COLUMNS), strict=True)
+    )
+    masked = picture.copy()
+    for vertical in (slice(None, rows), slice(-rows, None)):
+        for horizontal in (slice(None, columns), slice(-columns, None)):
+            masked[vertical, horizontal] = np.median(picture[vertical, horizontal])
+    return masked
+
+
+def border_masked(picture: FloatArray) -> FloatArray:
+    """The border filled with the outermost pixels of what lies inside it."""
+    rows, columns = (round(side * BORDER) for side in picture.shape)
+    inside = picture[rows:-rows, columns:-columns]
+    return np.asarray(cv2.copyMakeBorder(inside, rows, rows, columns, columns, cv2.BORDER_REPLICATE), np.float32)
+
+
+def letterboxed(picture: FloatArray) -> FloatArray:
+    """The film at its true shape in a square with black bars above and below, as some exports make it."""
+    rows, columns = picture.shape
+    film = cv2.resize(picture, (columns, round(rows / LETTERBOX_ASPECT)), interpolation=cv2.INTER_AREA)
+    top = (rows - film.shape[0]) // 2
+    boxed = np.zeros_like(picture)
+    boxed[top : top + film.shape[0]] = film
+    return boxed
+
+
+def centre_erased(picture: FloatArray) -> FloatArray:
+    """All but the border filled with mid-grey: the same for every film, as its own mean would tell of the lungs."""
+    rows, columns = (round(side * BORDER) for side in picture.shape)
+    erased = picture.copy()
+    erased[rows:-rows, columns:-columns] = 0.5
+    return erased
+
+
+Measure = Literal["auc_fall", "flip_rate", "auc_from_chance"]
+_WORDS: dict[Measure, str] = {
+    "auc_fall": "AUC falls by",
+    "flip_rate": "share of answers that flip is",
+    "auc_from_chance": "AUC lies from chance (0.5) by",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a model must not exceed on a copy."""
+
+    measure: Measure
+    limit: float
+    reason: str
+
+    def judge(self, effect: Effect) -> Judgement:
+        """Hold an effect against the line; what could not be measured neither passes nor fails."""
+        value = getattr(effect, self.measure)
+        passed = None if value is None else bool(value <= self.limit)
+        return Judgement(self, value, passed)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A line, what was measured, and whether it passes."""
+
+    line: Line
+    value: float | None
+    passed: bool | None
+
+    @property
+    def words(self) -> str:
+        """One sentence: PASS, FAIL or NOT MEASURED, the value and the limit."""
+        if self.value is None or self.passed is None:
+            return f"NOT MEASURED: {_WORDS[self.line.measure]} a figure that needs examples of every label"
+        state = "PASS" if self.passed else "FAIL"
+        return f"{state}: {_WORDS[self.line.measure]} {self.value:.3f}, at most {self.line.limit:g} allowed"
+
+
+@dataclass(frozen=True, slots=True)
+class Shortcut:
+    """A copy with its pass lines."""
+
+    change: Change
+    lines: tuple[Line, ...]
+
+
+_NO_CUE_AUC = Line("auc_fall", 0.01, "no sign of pneumonia lies here, so ranking by it may not change beyond noise")
+_NO_CUE_FLIPS = Line("flip_rate", 0.03, "no sign of pneumonia lies here; one film in 30 is what borderline films give")
+_STRETCH_FLIPS = Line(
+    "flip_rate", 0.05, "shape tells nothing of the lungs, but a tenth of the field is lost at either end"
+)
+
+SHORTCUTS = (
+    Shortcut(
+        Change("corners_masked", "corner text masked: each corner filled with its own median", corners_masked),
+        (_NO_CUE_AUC, _NO_CUE_FLIPS),
+    ),
+    Shortcut(
+        Change("border_masked", "border masked: the outer 8 % filled from what lies inside", border_masked),
+        (_NO_CUE_AUC, _NO_CUE_FLIPS),
+    ),
+    Shortcut(STRETCHED_HORIZONTAL, (_STRETCH_FLIPS,)),
+    Shortcut(STRETCHED_VERTICAL, (_STRETCH_FLIPS,)),
+    Shortcut(
+        Change("letterboxed", "letterboxed: black bars above and below a film of shape 1.35 to 1", letterboxed),
+        (
+            Line(
+                "flip_rate",
+                0.10,
+                "the whole film is there, but a quarter of the rows is lost and black bars were never trained on",
+            ),
+        ),
+    ),
+    Shortcut(
+        Change("centre_erased", "central chest erased: all but the outer 8 % mid-grey", centre_erased),
+        (
+            Line(
+                "auc_from_chance",
+                0.15,
+                "without lungs nothing may be known. Habitus and collimation leave a trace; with normal scores AUC 0.65 "
+                "is a balanced accuracy of 0.61, which carries no verdict. Below 0.35 is knowledge too, upside down",
+            ),
+        ),
+    ),
+)
+
+#: Every copy that is made, each once.
+CHANGES_OF_SHORTCUTS = tuple(shortcut.change for shortcut in SHORTCUTS)
