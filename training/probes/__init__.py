@@ -1,1 +1,1 @@
-"""How far a served model can be trusted: changed copies, shortcuts, trivial baselines, its maps, films from elsewhere."""
+"""How far to trust a served model: changed copies, shortcuts, trivial baselines, its maps, films from elsewhere."""

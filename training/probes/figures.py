@@ -36,7 +36,7 @@ class Figures:
     """Mean log loss of the calibrated probabilities; multi-label: mean over the findings."""
 
     auc: float | None
-    """Of the positive class; N classes: macro, one against the rest; multi-label: macro. None: a label is missing."""
+    """Of the positive class; N classes: macro, one against the rest; multi-label: macro. None: not defined."""
 
     withheld: float | None
     """Share that the domain check would withhold; None where there is none."""
@@ -65,10 +65,11 @@ class Effect:
 def targets_for(manifest: Manifest, examples: Sequence[Example], scheme: LabelScheme) -> Targets:
     """Targets in the order of the bundle's outputs: class indices (n,), or 0 and 1 (n, labels) of a multi-label one.
 
-    Raises ProbeError when data set and bundle do not name the same labels.
+    Raises ProbeError when the data set cannot tell the bundle's findings, or names a class that it does not know.
     """
     names = [label.name for label in manifest.labels]
-    if set(names) != set(scheme.names) or manifest.task != scheme.task:
+    lacking = set(names) - set(scheme.names) if manifest.task == "multi_label" else set(scheme.names) - set(names)
+    if lacking or manifest.task != scheme.task:
         raise ProbeError(
             f"a data set of {', '.join(scheme.names)} ({scheme.task}) for a model of {', '.join(names)} "
             f"({manifest.task})",
@@ -94,11 +95,15 @@ def called(manifest: Manifest, probabilities: Probabilities) -> Targets:
 
 
 def auc(targets: Targets, probabilities: Probabilities) -> float | None:
-    """Macro AUC, one label against the rest; of two classes both are the same. None when a label is all or nothing."""
+    """Macro AUC over the labels that are both there and not, one against the rest; of two classes both are the same.
+
+    None where no label is.
+    """
     truth = targets if targets.ndim == 2 else np.eye(probabilities.shape[1], dtype=np.int64)[targets]
-    if len(truth) == 0 or (truth.min(axis=0) == truth.max(axis=0)).any():
+    told = np.flatnonzero(truth.min(axis=0) != truth.max(axis=0))
+    if len(told) == 0:
         return None
-    return float(np.mean([roc_auc_score(truth[:, k], probabilities[:, k]) for k in range(truth.shape[1])]))
+    return float(np.mean([roc_auc_score(truth[:, k], probabilities[:, k]) for k in told]))
 
 
 def log_loss(targets: Targets, probabilities: Probabilities) -> float:
