@@ -18,9 +18,15 @@ from cxr_core.reading import Source
 from cxr_core.reading.patient_age import age_years
 from training.datasets.examples import Dataset, DatasetError, Example, LabelScheme, OfficialSplit
 from training.datasets.files import IMAGE_SUFFIXES, FileTree
-from training.datasets.indexing import Progress, index_files, named, population_of, without_copies
+from training.datasets.indexing import (
+    UNSTATED_POPULATION,
+    Progress,
+    index_files,
+    named,
+    population_of,
+    without_copies,
+)
 from training.datasets.kaggle import PNEUMONIA_CODE
-from training.datasets.unstated import UNSTATED_POPULATION
 
 Task = Literal["diseased", "one_finding", "all_findings"]
 
@@ -31,7 +37,7 @@ DESCRIPTION = (
 _PATTERN = "Data_Entry_2017*.csv"
 _COLUMNS = ("Image Index", "Finding Labels", "Patient ID", "Patient Age")
 _NO_FINDING = "No Finding"
-_EXPECTED = f"{_PATTERN} beside images_*/images/*.png or images/*.png"
+EXPECTED = f"{_PATTERN} beside images_*/images/*.png or images/*.png"
 _REMEDY = "download ChestX-ray14 (CXR8) from the NIH Clinical Center, all parts of it, and unpack them into one folder"
 _LISTS: tuple[tuple[str, OfficialSplit], ...] = (("train_val_list*.txt", "train"), ("test_list*.txt", "test"))
 
@@ -105,7 +111,7 @@ def read(
     scheme = scheme_of(task, finding)
     table = find(tree)
     if table is None:
-        raise DatasetError(f"no {_PATTERN} in {tree.name}", _EXPECTED, _REMEDY)
+        raise DatasetError(f"no {_PATTERN} in {tree.name}", EXPECTED, _REMEDY)
     parent = str(PurePosixPath(table).parent)
     tree = tree.below("" if parent == "." else parent)
     table = PurePosixPath(table).name
@@ -134,7 +140,7 @@ def read(
     if population is None:
         notes.append("no plausible age in the CSV: the population is unstated")
     if unknown := sum(row.age_years is None for row in by_source.values()):
-        notes.append(f"{unknown} implausible ages ignored")
+        notes.append(f"{unknown} missing or implausible ages ignored")
     kept, copies = without_copies(examples)
     all_notes = tuple(notes + split_notes + copies)
     return Dataset("chestxray8", DESCRIPTION, scheme, kept, population or UNSTATED_POPULATION, all_notes)
@@ -212,7 +218,7 @@ def _text(tree: FileTree, name: str) -> str:
 def _age(text: str) -> float | None:
     """Years out of 58, 058Y, 003M, 012D; None for 412 and the like."""
     dataset = DicomDataset()
-    # A bare or overlong age is no valid AS; the core's reading is lenient, pydicom's setting is not asked to be.
+    # As LO, because pydicom warns of a bare or overlong age in AS, and both are met here.
     dataset.add_new("PatientAge", "LO", text.strip())
     return age_years(dataset)
 
@@ -228,7 +234,7 @@ def _images(tree: FileTree, rows: Sequence[_Row], table: str) -> tuple[dict[str,
     names = {row.image for row in rows}
     if missing := [row.image for row in rows if row.image not in images]:
         raise DatasetError(
-            f"{table} names {len(rows)} images, of which are not there: {named(missing)}", _EXPECTED, _REMEDY
+            f"{table} names {len(rows)} images, of which are not there: {named(missing)}", EXPECTED, _REMEDY
         )
     notes = [f"{named(twice)} passed over: another image has the name"] if twice else []
     if extra := [name for name in images if name not in names]:

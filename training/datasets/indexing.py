@@ -20,6 +20,10 @@ from training.datasets.files import IMAGE_SUFFIXES, LIMITS, load
 #: Gives the items back one by one, and may show how many of the total are done.
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
 
+#: Where neither the data set nor its files say who the patients are. Ages limit nothing then.
+UNSTATED_POPULATION = Population(
+    description="patients of unstated age", min_age_years=0, below_age_years=MAX_AGE_YEARS + 1
+)
 _DICOM_PREFIX = b"DICM"
 #: Little endian group 0002 or 0008, with which a DICOM file without preamble begins.
 _BARE_DICOM = (b"\x02\x00", b"\x08\x00")

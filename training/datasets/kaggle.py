@@ -92,7 +92,7 @@ def read(tree: FileTree, progress: Progress | None = None) -> Dataset:
     if unknown:
         notes.append(f"{named(unknown)} not under Kaggle's names: each counts as a patient of its own")
     if others:
-        notes.append(f"another copy in {listed(others)} not read")
+        notes.append(f"more films of this layout in {listed(others)} not read")
     kept, copies = without_copies(examples)
     return Dataset("kaggle", DESCRIPTION, SCHEME, kept, POPULATION, tuple(notes + copies))
 
