@@ -1,11 +1,11 @@
-"""A run folder to a model bundle: calibrated, converted, compared with Keras, evaluated."""
+"""A run folder to a model bundle: converted, compared with Keras, evaluated on the hold-out, with its card."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,102 +15,121 @@ import numpy as np
 from cxr_core.bundle import CARD, DOMAIN, GOLDEN, MANIFEST, MODEL
 from cxr_core.classifier import Classifier, LiteRtGraph
 from cxr_core.phantom import PhantomSettings, display_values
-from cxr_core.preprocess import scaled, to_input
-from training.calibrate import THRESHOLD_RULE, calibrate
-from training.dataset_index import LABELS, Film
+from cxr_core.preprocess import InputScaling, scaled, to_input
+from training import run_folder
+from training.datasets.examples import Dataset, Example
 from training.domain_fit import fit_domain_check
-from training.evaluate import evaluate
-from training.fit import CONFIG_FILE, MODEL_FILE, SPLIT_FILE
+from training.evaluation.evaluate import figures_of_bundle
+from training.evaluation.overlap import TRAINING_FILES
 from training.graph import ExportError, compare, to_litert
-from training.input_batches import display_of, inputs_of, labels_of
+from training.input_batches import grey_of
 from training.model_card import model_card
+from training.networks import ARCHITECTURES
+from training.pictures import Progress, output_error, picture_of
+from training.split import Split
 
-TRAINING_DATA = "Chest X-Ray Images (Pneumonia), Kermany, Zhang, Goldbaum, Mendeley Data rscbjbr9sj, CC BY 4.0"
 #: Films over which graph and Keras are compared.
 COMPARED_FILMS = 200
 
 
-def export(run: Path, data: Path, out: Path, version: str) -> dict[str, Any]:
-    """Calibrate, convert, compare, evaluate and write the bundle folder `out`; returns its metrics.
+def export(run: Path, dataset: Dataset, out: Path, version: str, name: str | None, progress: Progress) -> Path:
+    """Write the bundle folder `out` of a finished run, whole or not at all; returns it.
 
-    The folder appears only when all of it is there. Raises ExportError, and BundleError when it does not load.
+    Raises
+    ------
+    RunError
+        The folder is no finished run, or the data set is not the one it was fitted on.
+    ExportError
+        The graph answers otherwise than Keras, or there are too few films to tell.
     """
-    try:
-        config = json.loads((run / CONFIG_FILE).read_text())
-    except OSError as error:
-        raise ExportError(f"no {CONFIG_FILE} in {run}", "a run folder of `cxr-train fit`", "fit first") from error
-    parts = _films_of(run, data)
-    model = keras.models.load_model(run / MODEL_FILE)
-    scaling = config["scaling"]
+    config = run_folder.read_json(run / run_folder.CONFIG)
+    fitted = run_folder.read_json(run / run_folder.CALIBRATION)
+    split = run_folder.read_split(run, dataset)
+    architecture = ARCHITECTURES[config["settings"]["model"]]
+    model = keras.models.load_model(run / run_folder.MODEL, compile=False)
     work = out.with_name(out.name + ".part")
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
-    to_litert(model, work / MODEL)
-    graph = LiteRtGraph(work / MODEL, threads=2)
-    validation = inputs_of(parts["validation"], scaling)
-    agreement = compare(graph, model, validation[:COMPARED_FILMS], "single_label")
-    logits = np.concatenate([graph(validation[i : i + 32]).logits for i in range(0, len(validation), 32)])
-    calibration = calibrate(logits.astype(np.float64), labels_of(parts["validation"]))
-    domain = fit_domain_check(
-        [display_of(film) for film in parts["train"]],
-        [display_of(film) for film in parts["validation"]],
-        config["settings"]["seed"],
-    )
-    domain.save(work / DOMAIN)
-    grid = _write_golden(graph, scaling, work / GOLDEN)
-    manifest: dict[str, Any] = {
-        "format": 1,
-        "name": config["model"],
-        "version": version,
-        "description": "Sequential CNN (Conv2D, MaxPooling2D, Flatten, Dense) for pneumonia in chest films of children",
-        "task": "single_label",
-        "labels": [
-            {
-                "name": "NORMAL",
-                "meaning": "no pneumonia pattern found by this model; nothing else was assessed",
-                "code": None,
-            },
-            {
-                "name": "PNEUMONIA",
-                "meaning": "pneumonia pattern",
-                "code": {"value": "233604007", "scheme": "SCT", "meaning": "Pneumonia"},
-            },
-        ],
-        "positive": LABELS[-1],
-        "input_scaling": scaling,
-        "map_grid": grid,
-        "temperature": calibration.temperature,
-        "thresholds": {LABELS[-1]: calibration.threshold},
-        "threshold_rule": THRESHOLD_RULE,
-        "indeterminate": calibration.indeterminate,
-        "population": {"description": "children of 1 to 5 years", "min_age_years": 1, "below_age_years": 6},
-        "prevalence": 0.5,
-        "training_prevalence": config["training_prevalence"],
-        "training_data": TRAINING_DATA,
-        "training_fingerprint": config["training_fingerprint"],
-        "metrics": {},
-        "sha256": {},
-    }
-    _write_manifest(work, manifest, "")
-    holdout = evaluate(Classifier(str(work)), parts["holdout"])
-    manifest["metrics"] = {"holdout": holdout, "agreement_with_keras": agreement}
-    _write_manifest(work, manifest, model_card(manifest, config))
-    Classifier(str(work))
-    shutil.rmtree(out, ignore_errors=True)
-    work.rename(out)
-    return manifest["metrics"]
+    try:
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        to_litert(model, work / MODEL)
+        graph = LiteRtGraph(work / MODEL, threads=2)
+        agreement = compare(
+            graph, model, _inputs(_compared(split), architecture.scaling), dataset.scheme.task
+        )
+        displays = {
+            part: [picture_of(example) for example in progress(examples, len(examples))]
+            for part, examples in (("train", split.train), ("calibration", split.calibration))
+        }
+        domain = fit_domain_check(displays["train"], displays["calibration"], config["settings"]["seed"])
+        domain.save(work / DOMAIN)
+        grid = _write_golden(graph, architecture.scaling, work / GOLDEN)
+        scheme, positive = dataset.scheme, dataset.scheme.positive
+        shares = fitted["training_shares"]
+        manifest: dict[str, Any] = {
+            "format": 1,
+            "name": name or architecture.name,
+            "version": version,
+            "description": _description(architecture.description, dataset),
+            "task": scheme.task,
+            "labels": [label.model_dump() for label in scheme.labels],
+            "positive": positive,
+            "input_scaling": architecture.scaling,
+            "map_grid": grid,
+            "temperature": fitted["temperature"],
+            "thresholds": fitted["thresholds"],
+            "threshold_rule": fitted["threshold_rule"],
+            "indeterminate": fitted["indeterminate"],
+            "population": dataset.population.model_dump(),
+            # Classes weigh alike in training and calibration.
+            "prevalence": 1 / len(scheme.labels) if scheme.task == "single_label" else 0.5,
+            "training_prevalence": shares[positive or scheme.names[-1]],
+            "training_data": dataset.description,
+            "training_fingerprint": fitted["training_fingerprint"],
+            "metrics": {"agreement_with_keras": agreement},
+            "sha256": {},
+        }
+        digests = "".join(f"{digest}\n" for digest in sorted(example.sha256 for example in split.train))
+        (work / TRAINING_FILES).write_text(digests, encoding="ascii")
+        shutil.copyfile(run / run_folder.HISTORY, work / run_folder.HISTORY)
+        _write_manifest(work, manifest, "")
+        classifier = Classifier(str(work))
+        parts = {"calibration": split.calibration, "holdout": split.holdout}
+        manifest["metrics"] |= {
+            part: figures_of_bundle(classifier, examples, scheme) for part, examples in parts.items() if examples
+        }
+        _write_manifest(work, manifest, model_card(manifest, config, fitted))
+        Classifier(str(work))
+        shutil.rmtree(out, ignore_errors=True)
+        work.rename(out)
+    except OSError as error:
+        raise output_error(out.parent, error) from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return out
 
 
-def _films_of(run: Path, data: Path) -> dict[str, list[Film]]:
-    parts: dict[str, list[Film]] = {"train": [], "validation": [], "holdout": []}
-    with (run / SPLIT_FILE).open(newline="") as file:
-        for row in csv.DictReader(file):
-            series, number = row["patient"].rsplit("-", 1)
-            parts[row["part"]].append(Film(data / row["file"], row["label"], series, int(number), row["sha256"]))
-    return parts
+def _description(architecture: str, dataset: Dataset) -> str:
+    if dataset.kind == "kaggle":
+        return f"{architecture} for pneumonia in chest films of children"
+    return f"{architecture} for {', '.join(dataset.scheme.names)} in chest films"
 
 
-def _write_golden(graph: LiteRtGraph, scaling: Any, path: Path) -> tuple[int, int]:
+def _compared(split: Split) -> list[Example]:
+    """Calibration films first, then training films: conversion is checked on whatever there is enough of."""
+    films = (split.calibration + split.train)[:COMPARED_FILMS]
+    if len(films) < COMPARED_FILMS:
+        # Fewer films than that: each is compared in several augmented copies by the caller's repetition.
+        films = (films * -(-COMPARED_FILMS // max(len(films), 1)))[:COMPARED_FILMS]
+    if not films:
+        raise ExportError("a run without films", "films to compare graph and Keras on", "fit first")
+    return films
+
+
+def _inputs(examples: Sequence[Example], scaling: InputScaling) -> Any:
+    return np.stack([scaled(grey_of(picture_of(example)), scaling) for example in examples])
+
+
+def _write_golden(graph: LiteRtGraph, scaling: InputScaling, path: Path) -> tuple[int, int]:
     """A drawn chest and what the graph gives for it; returns the grid of the maps (rows, columns)."""
     shown = to_input(display_values(PhantomSettings(opacity=0.5)), "zero_to_one")[:, :, 0]
     grey = np.rint(shown * 255).astype(np.uint8)

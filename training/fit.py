@@ -1,83 +1,381 @@
-"""Fit the Sequential CNN and leave a run folder: weights, split, history, configuration."""
+"""One training run: data to a run folder with weights, history, curves, configuration and, at its end, a bundle."""
 
 from __future__ import annotations
 
-import csv
+import gc
 import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
 
-from cxr_core.preprocess import InputScaling
-from training.dataset_index import LABELS, fingerprint, index_folder
-from training.input_batches import AugmentedBatches, inputs_of, labels_of
-from training.networks import sequential_cnn
-from training.split import Split, split_by_blocks
+from training import run_folder
+from training.augment import augment
+from training.calibrate import Calibration, calibrate_binary, calibrate_classes, calibrate_findings
+from training.datasets.examples import Dataset, Example, LabelScheme, fingerprint, label_counts, targets_of
+from training.distribute import is_chief, strategy_of
+from training.evaluation.curves import draw_curves
+from training.input_batches import TrainingBatches, grey_of, greys_of
+from training.loop import AVERAGING, Loop, LossSettings, validation_figures
+from training.networks import ARCHITECTURES, Architecture, Phase, set_trainable
+from training.pictures import PictureStore, Progress, open_store
+from training.run_folder import Checkpoint, RunError
+from training.settings import Distribution, FitSettings
+from training.split import Split, blocks_of, official_split, pooled_split
 
-SCALING: InputScaling = "zero_to_one"
-MODEL_FILE, SPLIT_FILE, CONFIG_FILE, HISTORY_FILE = "model.keras", "split.csv", "config.json", "history.csv"
+FloatArray = npt.NDArray[np.float32]
+
+#: Packages whose versions a run names.
+_PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "opencv-python-headless", "pydicom", "scikit-learn")
+#: Augmented copies of every calibration film, for the temperature.
+_VARIED_COPIES = 4
+HISTORY_COLUMNS = (
+    "epoch",
+    "phase",
+    "accuracy",
+    "loss",
+    "val_accuracy",
+    "val_loss",
+    "val_auc",
+    "learning_rate",
+    "seconds",
+)
 
 
 @dataclass(frozen=True, slots=True)
-class FitSettings:
-    """What a run can be told."""
+class Surroundings:
+    """Where and how a run runs; nothing of it decides the result."""
 
-    epochs: int = 10
-    batch_size: int = 32
-    learning_rate: float = 1e-3
-    """Of Adam at the start; falls to 0 along a cosine."""
+    out: Path
+    cache: Path | None = None
+    """Folder for decoded pictures that stays; else one in the run folder, removed at the end."""
 
-    seed: int = 1
+    distribution: Distribution = "none"
+    skip_unreadable: bool = False
+    tensorboard: bool = False
+    say: Callable[[str], None] = print
+    progress: Progress = lambda items, total: items
 
 
-def fit(data: Path, out: Path, settings: FitSettings) -> None:
-    """Train on the Kaggle folder `data` and write the run folder `out`.
+def fit(dataset: Dataset, data: Path, settings: FitSettings, around: Surroundings, soft_labels: Path | None) -> None:
+    """Train, or go on with, the run in `around.out`; calibrate; save. The bundle is `export`'s work.
 
-    Raises DatasetError when the folder is not the data set.
+    Raises
+    ------
+    RunError
+        The folder holds another run.
+    DatasetError, OutputError, BaseWeightsError, DistributionError
+        Each with its one line.
     """
-    split = split_by_blocks(index_folder(data))
-    out.mkdir(parents=True, exist_ok=True)
-    _write_split(split, data, out / SPLIT_FILE)
+    out = around.out
+    chief = is_chief(around.distribution)
+    if chief:
+        _claim(out, settings, dataset, data, soft_labels)
     keras.utils.set_random_seed(settings.seed)
-    batches = AugmentedBatches(split.train, SCALING, settings.batch_size, settings.seed)
-    model = sequential_cnn(len(LABELS))
-    model.compile(
-        optimizer=keras.optimizers.Adam(
-            keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.epochs * len(batches))
-        ),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-    )
-    counts = np.bincount(labels_of(split.train), minlength=len(LABELS))
-    model.fit(
-        batches,
-        epochs=settings.epochs,
-        validation_data=(inputs_of(split.validation, SCALING), labels_of(split.validation)),
-        # Both classes weigh the same, so the network's own prior is one half whatever the folder holds.
-        class_weight={index: float(counts.sum() / len(counts) / count) for index, count in enumerate(counts)},
-        callbacks=[keras.callbacks.CSVLogger(out / HISTORY_FILE)],
-        verbose=2,
-    )
-    model.save(out / MODEL_FILE)
+    if settings.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    strategy = strategy_of(around.distribution)
+    cache = around.cache or out / "pictures"
+    if not chief and around.cache is None:
+        cache = out.with_name(f"{out.name}.worker-{os.getpid()}") / "pictures"
+    pool = [e for e in dataset.examples if settings.split == "official" or e.split != "test"]
+    store, examples = open_store(cache, pool, skip_unreadable=around.skip_unreadable, progress=around.progress)
+    split = _split_of(examples, settings)
+    _check_parts(split, dataset.scheme)
+    if chief:
+        run_folder.write_split(out, split)
+        for line in _described(split, dataset.scheme, settings):
+            around.say(line)
+    architecture = ARCHITECTURES[settings.model]
+    with strategy.scope():
+        network, base = architecture.build(len(dataset.scheme.labels), settings.base_weights)
+        if not settings.dropout:
+            for layer in network.layers:
+                if isinstance(layer, keras.layers.Dropout):
+                    layer.rate = 0.0
+    batches = _batches(store, split.train, dataset.scheme, settings, soft_labels)
+    loop = _train(network, architecture, batches, store, split.calibration, dataset.scheme, settings, around, strategy)
+    if chief:
+        calibration, logits = _calibrate(loop, network, store, split.calibration, dataset.scheme)
+        network.save(out / (run_folder.MODEL + ".part.keras"))
+        (out / (run_folder.MODEL + ".part.keras")).replace(out / run_folder.MODEL)
+        _write_outputs(out, split.calibration, logits, dataset.scheme)
+        counts = label_counts(split.train, dataset.scheme)
+        result = asdict(calibration) | {
+            "base": base,
+            "films": {part: len(getattr(split, part)) for part in ("train", "calibration", "holdout")},
+            "patients": {
+                part: len({e.patient for e in getattr(split, part)}) for part in ("train", "calibration", "holdout")
+            },
+            "training_shares": {name: counts[name] / len(split.train) for name in dataset.scheme.names},
+            "training_fingerprint": fingerprint(split.train),
+        }
+        run_folder.write_json(out / run_folder.CALIBRATION, result)
+        (out / run_folder.CHECKPOINT).unlink(missing_ok=True)
+    if around.cache is None:
+        shutil.rmtree(cache if chief else cache.parent, ignore_errors=True)
+
+
+def _claim(out: Path, settings: FitSettings, dataset: Dataset, data: Path, soft_labels: Path | None) -> None:
+    """Write config.json, or find that it is that of the same run."""
+    versions = {}
+    for name in _PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
     config = {
-        "model": "cnn",
-        "scaling": SCALING,
         "settings": asdict(settings),
-        "films": {part: len(getattr(split, part)) for part in ("train", "validation", "holdout")},
-        "training_prevalence": float(counts[-1] / counts.sum()),
-        "training_fingerprint": fingerprint(split.train),
-        "versions": {name: version(name) for name in ("tensorflow-cpu", "keras", "numpy", "opencv-python-headless")},
+        "data": str(data.resolve()),
+        "data_fingerprint": fingerprint(dataset.examples),
+        "data_description": dataset.description,
+        "soft_labels": fingerprint_of_file(soft_labels),
+        "versions": versions,
     }
-    (out / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise run_folder.output_error(out, error) from error
+    path = out / run_folder.CONFIG
+    if path.exists():
+        found = run_folder.read_json(path)
+        decisive = ("settings", "data_fingerprint", "soft_labels")
+        differing = [key for key in decisive if found.get(key) != config[key]]
+        if differing:
+            raise RunError(
+                f"{out}, which holds a run with other {' and '.join(differing).replace('_', ' ')}",
+                "a new folder, or the same run to go on with",
+                "name another --out",
+            )
+        return
+    if any(out.iterdir()):
+        raise RunError(f"{out}, which holds other files", "a new or empty folder", "name another --out")
+    run_folder.write_json(path, config)
 
 
-def _write_split(split: Split, data: Path, path: Path) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["file", "part", "label", "patient", "sha256"])
-        for part in ("train", "validation", "holdout"):
-            for film in getattr(split, part):
-                writer.writerow([film.path.relative_to(data), part, film.label, film.patient, film.sha256])
+def fingerprint_of_file(path: Path | None) -> str | None:
+    """SHA-256 of a file, None for none."""
+    import hashlib
+
+    if path is None:
+        return None
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise RunError(f"{path} ({error.strerror})", "a file of soft labels", "see `cxr-train cross-validate`") from error
+
+
+def _split_of(examples: list[Example], settings: FitSettings) -> Split:
+    split = official_split(examples) if settings.split == "official" else pooled_split(examples)
+    if settings.leave_out is None:
+        return split
+    # For choosing between recipes: the hold-out stays out, the part named takes the place of the calibration part.
+    pool = split.train + split.calibration
+    choices = {f"fold {number}": fold for number, fold in enumerate(split.folds)} | blocks_of(pool)
+    if settings.leave_out not in choices:
+        raise RunError(f"no part named {settings.leave_out}", f"one of: {', '.join(choices)}", "correct the name")
+    chosen = choices[settings.leave_out]
+    patients = {example.patient for example in chosen}
+    kept = split.train if settings.leave_out.startswith("fold") else pool
+    return Split([example for example in kept if example.patient not in patients], chosen, split.holdout)
+
+
+def _check_parts(split: Split, scheme: LabelScheme) -> None:
+    for part in ("train", "calibration"):
+        counts = label_counts(getattr(split, part), scheme)
+        lacking = [name for name, count in counts.items() if count == 0]
+        if scheme.task == "single_label" and lacking:
+            raise RunError(
+                f"no image of {', '.join(lacking)} in the {part} part",
+                "images of every class from many patients",
+                "add images, or check how the patients are told apart",
+            )
+
+
+def _described(split: Split, scheme: LabelScheme, settings: FitSettings) -> list[str]:
+    lines = []
+    for part in ("train", "calibration", "holdout"):
+        examples = getattr(split, part)
+        counts = label_counts(examples, scheme)
+        name = settings.leave_out if part == "calibration" and settings.leave_out else part
+        listed = ", ".join(f"{label} {counts[label]}" for label in scheme.names)
+        lines.append(f"{name}: {len(examples)} images of {len({e.patient for e in examples})} patient groups; {listed}")
+    return lines
+
+
+def _batches(
+    store: PictureStore, examples: list[Example], scheme: LabelScheme, settings: FitSettings, soft_labels: Path | None
+) -> TrainingBatches:
+    """Classes weigh alike: the network's own prior is even, whatever the folder holds."""
+    targets: npt.NDArray[Any] = targets_of(examples, scheme)
+    if scheme.task == "multi_label":
+        positives = np.clip(targets.mean(axis=0), 1e-3, 1 - 1e-3)
+        # Rare findings weigh more, bounded so that a handful of films cannot drown the rest.
+        ratio = np.minimum((1 - positives) / positives, 20.0)
+        weights = np.where(targets == 1, ratio, 1.0) / (positives * ratio + 1 - positives)
+        targets = targets.astype(np.float32)
+    else:
+        counts = np.bincount(targets, minlength=len(scheme.labels))
+        weights = len(targets) / (len(counts) * counts[targets])
+    teacher = np.zeros((len(examples), len(scheme.labels)), np.float32)
+    if soft_labels is not None:
+        rows = {row["sha256"]: row for row in run_folder.read_rows(soft_labels)}
+        for position, example in enumerate(examples):
+            if example.sha256 in rows:
+                teacher[position] = [float(rows[example.sha256][name]) for name in scheme.names]
+        if not teacher.any():
+            raise RunError(f"{soft_labels} without any training file", "soft labels of this data set", "check the file")
+    return TrainingBatches(
+        store,
+        examples,
+        targets,
+        weights.astype(np.float32),
+        teacher,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        augmented=settings.augmented,
+    )
+
+
+def _train(
+    network: keras.Sequential,
+    architecture: Architecture,
+    batches: TrainingBatches,
+    store: PictureStore,
+    validation: list[Example],
+    scheme: LabelScheme,
+    settings: FitSettings,
+    around: Surroundings,
+    strategy: tf.distribute.Strategy,
+) -> Loop:
+    """All phases, from the last checkpoint on; the network then has its averaged weights."""
+    chief = is_chief(around.distribution)
+    targets = targets_of(validation, scheme)
+    phases = [p for p in architecture.phases(settings.epochs, settings.fine_tuning_epochs) if p.epochs]
+    checkpoint = run_folder.read_checkpoint(around.out)
+    history = list(checkpoint.history) if checkpoint else []
+    board = tf.summary.create_file_writer(str(around.out / "tensorboard")) if around.tensorboard and chief else None
+    loop = None
+    for number, phase in enumerate(phases):
+        if checkpoint and number < checkpoint.phase:
+            continue
+        loop = _loop_of(network, phase, len(batches), scheme, architecture, settings, strategy)
+        done = 0
+        if checkpoint and number == checkpoint.phase:
+            done = checkpoint.epoch
+            for variable, value in zip(loop.variables(), checkpoint.values, strict=True):
+                variable.assign(value)
+            around.say(f"goes on after epoch {len(history)}")
+        for epoch in range(done, phase.epochs):
+            started = time.monotonic()
+            overall = len(history)
+            title = f"epoch {overall + 1} of {sum(p.epochs for p in phases)} ({phase.name})"
+            rate = float(loop.optimizer.learning_rate.numpy())
+            shown = around.progress(batches.epoch(overall), len(batches))  # type: ignore[arg-type]
+            trained = loop.train(shown)  # type: ignore[arg-type]
+            logits = loop.averaged(lambda: loop.logits(greys_of(store, validation)))  # noqa: B023
+            found = validation_figures(logits, targets, scheme.task)
+            row = {
+                "epoch": overall + 1,
+                "phase": phase.name,
+                **trained,
+                **{f"val_{k}": v for k, v in found.items()},
+                "learning_rate": rate,
+                "seconds": round(time.monotonic() - started, 1),
+            }
+            history.append(row)
+            around.say(
+                f"{title}: loss {row['loss']:.4f}, accuracy {row['accuracy']:.4f}; validation loss "
+                f"{row['val_loss']:.4f}, accuracy {row['val_accuracy']:.4f}, AUC {row['val_auc']:.4f}; "
+                f"{row['seconds']:.0f} s"
+            )
+            if not chief:
+                continue
+            values = [variable.numpy() for variable in loop.variables()]
+            run_folder.write_checkpoint(around.out, Checkpoint(number, epoch + 1, history, values))
+            run_folder.write_rows(around.out / run_folder.HISTORY, HISTORY_COLUMNS, history)
+            draw_curves(around.out / run_folder.HISTORY, around.out / run_folder.CURVES)
+            if board is not None:
+                with board.as_default(step=overall + 1):
+                    for name in ("loss", "accuracy", "val_loss", "val_accuracy", "val_auc"):
+                        tf.summary.scalar(name, row[name])
+        loop.keep_average()
+    assert loop is not None, "every architecture has a phase of one epoch or more"
+    return loop
+
+
+def _loop_of(
+    network: keras.Sequential,
+    phase: Phase,
+    steps: int,
+    scheme: LabelScheme,
+    architecture: Architecture,
+    settings: FitSettings,
+    strategy: tf.distribute.Strategy,
+) -> Loop:
+    set_trainable(network, phase.first_trainable)
+    total = max(steps * phase.epochs, 2)
+    warm = min(100, total // 10)
+    with strategy.scope():
+        rate = keras.optimizers.schedules.CosineDecay(
+            phase.learning_rate / 100, total - warm, warmup_target=phase.learning_rate, warmup_steps=warm
+        )
+        optimizer = keras.optimizers.Adam(rate, use_ema=True, ema_momentum=AVERAGING)
+    loss = LossSettings(scheme.task, settings.label_smoothing, settings.teacher_share)
+    gc.collect()  # the phase before kept an optimizer and a traced graph
+    return Loop(network, optimizer, loss, architecture.scaling, strategy)
+
+
+def _calibrate(
+    loop: Loop, network: keras.Sequential, store: PictureStore, examples: list[Example], scheme: LabelScheme
+) -> tuple[Calibration, FloatArray]:
+    """Fix what is fixed on calibration patients, fold the intercept into the last bias; and the logits after it."""
+    targets = targets_of(examples, scheme)
+    clean = loop.logits(greys_of(store, examples))
+    if scheme.task == "multi_label":
+        return calibrate_findings(clean.astype(np.float64), targets, scheme.names), clean
+    if scheme.positive is None:
+        return calibrate_classes(clean.astype(np.float64), targets), clean
+    varied = np.stack([loop.logits(_varied(store, examples, copy)) for copy in range(_VARIED_COPIES)])
+    positive = scheme.names.index(scheme.positive)
+    order = [1 - positive, positive]
+    found = calibrate_binary(
+        clean[:, order].astype(np.float64),
+        varied[..., order].astype(np.float64),
+        (targets == positive).astype(np.int64),
+        scheme.positive,
+    )
+    shift = np.zeros(2, np.float32)
+    shift[positive] = found.intercept
+    bias = network.layers[-1].bias
+    bias.assign(bias.numpy() + shift)
+    return found, clean + shift
+
+
+def _varied(store: PictureStore, examples: list[Example], copy: int) -> Iterable[FloatArray]:
+    for start in range(0, len(examples), 64):
+        yield np.stack(
+            [
+                grey_of(augment(store[example], np.random.default_rng((copy, start + place))))
+                for place, example in enumerate(examples[start : start + 64])
+            ]
+        )
+
+
+def _write_outputs(out: Path, examples: list[Example], logits: FloatArray, scheme: LabelScheme) -> None:
+    """The logits on the validation films: what cross-validation gathers."""
+    rows = [
+        {"file": e.source.name, "sha256": e.sha256, "patient": e.patient, "target": json.dumps(e.target)}
+        | {name: float(value) for name, value in zip(scheme.names, row, strict=True)}
+        for e, row in zip(examples, logits, strict=True)
+    ]
+    run_folder.write_rows(out / run_folder.OUTPUTS, ("file", "sha256", "patient", "target", *scheme.names), rows)
