@@ -123,7 +123,7 @@ def figures_of(
         accuracy=float((answers == targets).mean()),
         loss=log_loss(targets, probabilities),
         auc=auc(targets, probabilities),
-        withheld=None if in_domain is None else float(1 - in_domain.mean()),
+        withheld=None if in_domain is None else float((~in_domain).mean()),
     )
 
 

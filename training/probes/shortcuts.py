@@ -68,9 +68,9 @@ def centre_erased(picture: FloatArray) -> FloatArray:
 
 Measure = Literal["auc_fall", "flip_rate", "auc_from_chance"]
 _WORDS: dict[Measure, str] = {
-    "auc_fall": "AUC falls by",
-    "flip_rate": "share of answers that flip is",
-    "auc_from_chance": "AUC lies from chance (0.5) by",
+    "auc_fall": "fall of AUC",
+    "flip_rate": "share of answers that flip",
+    "auc_from_chance": "distance of AUC from chance (0.5)",
 }
 
 
@@ -101,9 +101,9 @@ class Judgement:
     def words(self) -> str:
         """One sentence: PASS, FAIL or NOT MEASURED, the value and the limit."""
         if self.value is None or self.passed is None:
-            return f"NOT MEASURED: {_WORDS[self.line.measure]} a figure that needs examples of every label"
+            return f"NOT MEASURED: {_WORDS[self.line.measure]}, as a label is missing among the films"
         state = "PASS" if self.passed else "FAIL"
-        return f"{state}: {_WORDS[self.line.measure]} {self.value:.3f}, at most {self.line.limit:g} allowed"
+        return f"{state}: {_WORDS[self.line.measure]} {self.value:.3f}; at most {self.line.limit:g} allowed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +114,8 @@ class Shortcut:
     lines: tuple[Line, ...]
 
 
-_NO_CUE_AUC = Line("auc_fall", 0.01, "no sign of pneumonia lies here, so ranking by it may not change beyond noise")
-_NO_CUE_FLIPS = Line("flip_rate", 0.03, "no sign of pneumonia lies here; one film in 30 is what borderline films give")
+_NO_CUE_AUC = Line("auc_fall", 0.01, "hardly any lung lies here, so the ranking may not change beyond noise")
+_NO_CUE_FLIPS = Line("flip_rate", 0.03, "hardly any lung lies here; one film in 30 is what borderline films give")
 _STRETCH_FLIPS = Line(
     "flip_rate", 0.05, "shape tells nothing of the lungs, but a tenth of the field is lost at either end"
 )
