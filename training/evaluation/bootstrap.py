@@ -47,10 +47,12 @@ class PatientBootstrap:
             counts = np.bincount(drawn.ravel(), minlength=rows * len(names)).reshape(rows, len(names))
             yield counts.astype(np.float64)[:, patient]
 
-    def intervals(self, figures: Resampled) -> dict[Key, Interval | None]:
+    def intervals(self, figures: Resampled, centres: Mapping[Key, float]) -> dict[Key, Interval | None]:
         """2.5th and 97.5th percentile of every figure over the resamples in which it is defined.
 
-        None where it is defined in none, and for fewer than two patients.
+        None where it is defined in none, and for fewer than two patients. Figures in `centres` are shifted so that
+        their mean over the resamples is the value given: repeating images adds calibration error (ECE), and its plain
+        percentiles may not even hold the measured value.
         """
         values: dict[Key, list[Floats]] = {}
         for weights in self.weights():
@@ -58,12 +60,12 @@ class PatientBootstrap:
                 values.setdefault(key, []).append(value)
         if len(set(self.patients)) < 2:
             return dict.fromkeys(values)
-        return {key: _interval(np.concatenate(parts)) for key, parts in values.items()}
+        return {key: _interval(np.concatenate(parts), centres.get(key)) for key, parts in values.items()}
 
 
-def _interval(values: Floats) -> Interval | None:
+def _interval(values: Floats, centre: float | None) -> Interval | None:
     defined = values[np.isfinite(values)]
     if not len(defined):
         return None
-    low, high = np.quantile(defined, (0.025, 0.975))
+    low, high = np.quantile(defined, (0.025, 0.975)) + (0 if centre is None else centre - defined.mean())
     return float(low), float(high)

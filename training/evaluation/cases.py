@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -24,12 +24,19 @@ SHOWN = 6
 SIDE = 224
 
 
+#: In the order of the gallery; N classes have "wrong" and "right" only.
+GROUPS = ("false negatives", "false positives", "wrong", "true positives", "true negatives", "right")
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One image of the gallery."""
 
     group: str
-    """ "false negatives", "false positives", "true positives", "true negatives"; N classes: "wrong", "right"."""
+    """One of GROUPS."""
+
+    group_size: int
+    """Cases of the group in all."""
 
     example: int
     """Place among the examples."""
@@ -50,7 +57,7 @@ def choose_cases(answers: ServedAnswers, shown: int = SHOWN) -> list[Case]:
     candidates: dict[str, list[tuple[float, Case]]] = {}
 
     def add(group: str, example: int, output: int, certainty: float, caption: str) -> None:
-        case = Case(group, example, output, float(answers.probabilities[example, output]), caption)
+        case = Case(group, 0, example, output, float(answers.probabilities[example, output]), caption)
         candidates.setdefault(group, []).append((certainty, case))
 
     problems = problems_of(answers)
@@ -72,13 +79,13 @@ def choose_cases(answers: ServedAnswers, shown: int = SHOWN) -> list[Case]:
             group = "right" if truth == called else "wrong"
             caption = f"{names[truth]}, called {names[called]}"
             add(group, int(i), called, float(classes.confidence[i]), caption)
-    order = ("false negatives", "false positives", "wrong", "true positives", "true negatives", "right")
     chosen = []
-    for group in order:
+    for group in GROUPS:
         ranked = [case for _, case in sorted(candidates.get(group, []), key=lambda pair: -pair[0])]
+        size = len(ranked)
         if group in ("true positives", "true negatives", "right") and len(ranked) > shown:
             ranked = [ranked[place] for place in np.linspace(0, len(ranked) - 1, shown).round().astype(int)]
-        chosen += ranked[:shown]
+        chosen += [replace(case, group_size=size) for case in ranked[:shown]]
     return chosen
 
 

@@ -24,7 +24,7 @@ def read_history(history: Path) -> list[Row]:
     """The rows of a history.csv, an epoch each. Raises EvaluationError."""
     try:
         with history.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+            rows: list[Row] = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise EvaluationError(f"{history} that cannot be read", "the history.csv of a run", "") from error
     missing = [column for column in COLUMNS if not rows or rows[0].get(column) is None]

@@ -154,7 +154,8 @@ def bootstrap_of(answers: ServedAnswers, resamples: int = RESAMPLES, seed: int =
 def measure(answers: ServedAnswers, *, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Any]:
     """The JSON of all figures; what is not defined is None. Positive is the bundle's positive class."""
     point, resampled = point_and_resampled(answers)
-    intervals = bootstrap_of(answers, resamples, seed).intervals(resampled)
+    centres = {key: value for key, value in point.items() if key[1] == "ece"}
+    intervals = bootstrap_of(answers, resamples, seed).intervals(resampled, centres)
     overall = _group(point, intervals, "")
     figures = {name: overall.get(name) for name in FIGURES}
     positives = answers.targets == answers.positive_index if answers.positive_index is not None else None
@@ -200,10 +201,17 @@ def confusion(answers: ServedAnswers) -> list[Any]:
 def _group(point: Figures, intervals: Mapping[Key, Interval | None], group: str) -> dict[str, Any]:
     own = {figure: _finite(value) for (name, figure), value in point.items() if name == group}
     ci95 = {
-        figure: list(interval) if (interval := intervals.get((group, figure))) and value is not None else None
+        figure: _bounds(figure, intervals.get((group, figure))) if value is not None else None
         for figure, value in own.items()
     }
     return {**own, "ci95": ci95}
+
+
+def _bounds(figure: str, interval: Interval | None) -> list[float] | None:
+    if interval is None:
+        return None
+    low, high = interval
+    return [max(low, 0.0) if figure == "ece" else low, high]  # the shift of ECE may go below what it can be
 
 
 def _finite(value: Any) -> float | None:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from training.evaluation.calibration_figures import ECE_BINS, bin_of, logit
 from training.evaluation.metrics import classes_of, confusion, problems_of
@@ -22,6 +22,8 @@ Floats = npt.NDArray[np.float64]
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 _LINES = ("-", "--", ":")
 _GREY, _DOTS = "#8a8a8a", 130
+#: Lines whose legend still leaves room inside the plot.
+_INSIDE = 6
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -38,7 +40,7 @@ def png_of(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def line_style(number: int) -> dict[str, str]:
+def line_style(number: int) -> dict[str, Any]:
     """Colour and dashes of the n-th line: two lines never share both."""
     return {
         "color": COLOURS[number % len(COLOURS)],
@@ -111,7 +113,9 @@ def _matrix(axes: Any, counts: npt.NDArray[np.int64], names: list[str], size: in
     axes.set_yticks(range(len(names)), names, fontsize=min(size, 10), rotation=90 if len(names) < 4 else 0, va="center")
 
 
-def _questions(answers: ServedAnswers) -> Iterator[tuple[str, npt.NDArray[np.int64], Floats, tuple[float, float] | None]]:
+def _questions(
+    answers: ServedAnswers,
+) -> Iterator[tuple[str, npt.NDArray[np.int64], Floats, tuple[float, float] | None]]:
     """(name, truth, score, (share of negatives, share of positives) called positive at the served threshold)."""
     problems = problems_of(answers)
     if not problems:
@@ -130,7 +134,7 @@ def _questions(answers: ServedAnswers) -> Iterator[tuple[str, npt.NDArray[np.int
 
 def roc_plot(models: dict[str, ServedAnswers]) -> bytes:
     """ROC of every question of every model ({title: answers}; one model needs no title), with the served threshold."""
-    figure = new_figure(5.2, 4.8)
+    figure = _curve_figure(max(len(answers.scheme.names) for answers in models.values()))
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color=_GREY, linewidth=1, linestyle=":")
     number = 0
@@ -160,25 +164,35 @@ def roc_plot(models: dict[str, ServedAnswers]) -> bytes:
 
 def precision_recall_plot(answers: ServedAnswers) -> bytes:
     """Precision against recall of every question; the dotted line is what calling every film positive gives."""
-    figure = new_figure(5.2, 4.8)
+    labels = len(answers.scheme.names)
+    figure = _curve_figure(labels)
     axes = figure.subplots()
     for number, (name, truth, score, _) in enumerate(_questions(answers)):
         if 0 < truth.sum() < len(truth):
             precision, recall, _ = precision_recall_curve(truth, score)
             text = f"{name}: AP {average_precision_score(truth, score):.3f}"
             axes.plot(recall, precision, drawstyle="steps-post", label=text, linewidth=1.8, **line_style(number))
-            axes.axhline(truth.mean(), color=line_style(number)["color"], linewidth=0.8, linestyle=":")
+            if labels <= _INSIDE:
+                axes.axhline(truth.mean(), color=line_style(number)["color"], linewidth=0.8, linestyle=":")
     _legend_or_reason(axes, "lower left", "No curve: only one class is in these images")
-    tidy(axes, "Precision and recall (dotted: share of positives)", "recall (sensitivity)", "precision")
+    dotted = " (dotted: share of positives)" if labels <= _INSIDE else ""
+    tidy(axes, f"Precision and recall{dotted}", "recall (sensitivity)", "precision")
     axes.set_xlim(-0.01, 1.01)
     axes.set_ylim(-0.01, 1.02)
     return png_of(figure)
 
 
+def _curve_figure(lines: int) -> Figure:
+    """Wider where the legend stands beside the plot."""
+    return new_figure(5.2 if lines <= _INSIDE else 7.4, 4.8)
+
+
 def _legend_or_reason(axes: Any, place: str, reason: str) -> None:
     handles, labels = axes.get_legend_handles_labels()
-    if handles:
-        axes.legend(handles, labels, loc=place, fontsize=9 if len(labels) < 8 else 7, frameon=False)
+    if len(handles) > _INSIDE:
+        axes.legend(handles, labels, loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8, frameon=False)
+    elif handles:
+        axes.legend(handles, labels, loc=place, fontsize=9, frameon=False)
     else:
         axes.text(0.5, 0.5, reason, ha="center", va="center", transform=axes.transAxes, color="#555555")
 
@@ -263,15 +277,14 @@ def risk_coverage_plot(answers: ServedAnswers) -> bytes:
     axes = figure.subplots()
     axes.plot(100 * coverage, 100 * risk, color=COLOURS[1], linewidth=1.8)
     axes.annotate(
-        f"all answered: {100 * risk[-1]:.1f} %",
+        f"all answered: {100 * risk[-1]:.1f} %\nmean over coverage: {100 * risk.mean():.2f} %",
         (100, 100 * risk[-1]),
         (-6, 8),
         textcoords="offset points",
         ha="right",
         fontsize=9,
     )
-    area = f", mean {100 * auc(coverage, risk):.2f} %" if len(coverage) > 1 else ""
-    tidy(axes, f"Error when only the most certain are answered{area}", "answered, % of images", "wrong, %")
+    tidy(axes, "Error when only the most certain are answered", "answered, % of images", "wrong, %")
     axes.set_xlim(0, 101)
     axes.set_ylim(0, max(100 * float(risk[len(risk) // 20 :].max()) * 1.3, 1))
     return png_of(figure)
