@@ -113,13 +113,6 @@ class GrayscaleAttributes:
         """MONOCHROME1 and shape INVERSE say the same thing; either or both invert once (PS3.3 C.7.6.3.1.2)."""
         return self.monochrome1 or self.presentation_inverse
 
-    def is_padding(self, stored: StoredPixels) -> npt.NDArray[np.bool_] | None:
-        """Mask of the padded pixels, shape of `stored`, or None when there is none."""
-        if self.padding is None:
-            return None
-        mask: npt.NDArray[np.bool_] = (stored >= self.padding[0]) & (stored <= self.padding[1])
-        return mask if mask.any() and not mask.all() else None
-
 
 @dataclass(frozen=True, eq=False, slots=True)
 class GrayscaleTable:
@@ -153,11 +146,13 @@ def default_voi(attributes: GrayscaleAttributes, stored: StoredPixels) -> Voi:
     if attributes.windows:
         return attributes.windows[0]
     modality = modality_values(attributes)
-    mask = attributes.is_padding(stored)
-    pixels = stored if mask is None else stored[~mask]
-    if int(pixels.max()) - int(pixels.min()) >= FULL_RANGE_SHARE * (len(modality) - 1):
+    parts = _unpadded_parts(attributes, stored)
+    span = max(int(part.max()) for part in parts) - min(int(part.min()) for part in parts)
+    if span >= FULL_RANGE_SHARE * (len(modality) - 1):
         return ValueRange(float(modality.min()), float(modality.max()))
-    counts = np.bincount((pixels.astype(np.int32) - attributes.first).ravel(), minlength=len(modality))
+    counts = np.zeros(len(modality), np.int64)
+    for part in parts:
+        counts += np.bincount((part.astype(np.int32) - attributes.first).ravel(), minlength=len(modality))
     used = np.flatnonzero(counts)
     # Percentiles of the modality values, which may fall with the stored value.
     order = np.argsort(modality[used], kind="stable")
@@ -167,6 +162,16 @@ def default_voi(attributes: GrayscaleAttributes, stored: StoredPixels) -> Voi:
     below, above = (ordered[np.searchsorted(cumulative, side(ranks), side="right")] for side in (np.floor, np.ceil))
     low, high = below + (above - below) * (ranks % 1.0)
     return ValueRange(float(low), float(high))
+
+
+def _unpadded_parts(attributes: GrayscaleAttributes, stored: StoredPixels) -> list[StoredPixels]:
+    """The pixels without the padding, about a million at a time: counting them takes 8 bytes each. None is empty."""
+    parts = np.array_split(stored, max(min(stored.size >> 20, len(stored)), 1))
+    if attributes.padding is None:
+        return parts
+    low, high = attributes.padding
+    unpadded = [part[(part < low) | (part > high)] for part in parts]
+    return [part for part in unpadded if part.size] or parts
 
 
 def grayscale_table(attributes: GrayscaleAttributes, voi: Voi) -> GrayscaleTable:

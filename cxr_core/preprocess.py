@@ -89,11 +89,16 @@ def area_reduced(stored: StoredPixels, log2_factor: int, attributes: GrayscaleAt
     for _ in range(log2_factor):  # halving is OpenCV's fastest step, and to a sixteenth no share rounds to none or all
         share = np.asarray(cv2.resize(share, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
     means[share == 255] = low
-    # Few blocks are mixed, and only they are averaged again, without their padding.
-    at = np.nonzero((share > 0) & (share < 255))
-    blocks = stored.reshape(rows, factor, columns, factor)[at[0], :, at[1]]
-    valid = padded.reshape(rows, factor, columns, factor)[at[0], :, at[1]] == 0
-    means[at] = np.rint((blocks * valid).sum(axis=(1, 2)) / valid.sum(axis=(1, 2))).astype(stored.dtype)
+    # Few blocks are mixed, and only they are averaged again, without their padding: a million pixels at a time, for a
+    # hostile picture mixes them all.
+    step = max((1 << 20) // (columns * factor * factor), 1)
+    blocks, marks = (pixels.reshape(rows, factor, columns, factor) for pixels in (stored, padded))
+    for first in range(0, rows, step):
+        strip = share[first : first + step]
+        row, column = np.nonzero((strip > 0) & (strip < 255))
+        inside = marks[first + row, :, column] == 0
+        sums = (blocks[first + row, :, column] * inside).sum(axis=(1, 2))
+        means[first + row, column] = np.rint(sums / inside.sum(axis=(1, 2))).astype(stored.dtype)
     return means
 
 

@@ -26,7 +26,7 @@ from cxr_core.errors import ImageReadError
 from cxr_core.grayscale import GrayscaleAttributes, StoredPixels
 from cxr_core.reading.calibration import spacing_of
 from cxr_core.reading.codestream import describe
-from cxr_core.reading.colour import to_grey
+from cxr_core.reading.colour import Rows, to_grey
 from cxr_core.reading.decoders import AnyArray, decode_frame, decode_jpeg2000_reduced
 from cxr_core.reading.grayscale_attributes import grayscale_attributes
 from cxr_core.reading.patient_age import age_years
@@ -84,7 +84,7 @@ def _read(data: bytes, limits: ReadLimits) -> ChestImage:
     if frame.photometric in _GREY:
         attributes, notes = grayscale_attributes(dataset)
         return ChestImage(facts, attributes, frame, spacing, notes)
-    grey, colour_share = to_grey(_rgb(frame, dataset))
+    grey, colour_share = to_grey(_rgb_rows(frame, dataset), frame.rows, frame.columns)
     attributes = GrayscaleAttributes(bits_stored=8 * grey.dtype.itemsize)
     return ChestImage(replace(facts, colour_share=colour_share), attributes, DecodedPixels(grey), spacing)
 
@@ -324,15 +324,15 @@ class _Frame:
         return np.asarray(np.minimum(pixels, mask) if self.encapsulated else pixels & mask)
 
 
-def _rgb(frame: _Frame, dataset: Dataset) -> AnyArray:
-    """The pixels of a colour image as RGB, shape (rows, columns, 3)."""
+def _rgb_rows(frame: _Frame, dataset: Dataset) -> Rows:
+    """The rows of a colour image as RGB, shape (n, columns, 3)."""
+    if not frame.encapsulated and frame.photometric not in ("PALETTE COLOR", "RGB", "YBR_FULL"):
+        raise ImageReadError(f"uncompressed {frame.photometric}", "MONOCHROME, RGB or YBR_FULL", "export it as grey")
     pixels: AnyArray = frame.full()
     if frame.photometric == "PALETTE COLOR":
-        return apply_color_lut(pixels, dataset)
-    if not frame.encapsulated and frame.photometric == "YBR_FULL":
-        return convert_color_space(pixels, "YBR_FULL", "RGB")
-    if not frame.encapsulated and frame.photometric != "RGB":
-        raise ImageReadError(f"uncompressed {frame.photometric}", "MONOCHROME, RGB or YBR_FULL", "export it as grey")
-    if frame.encapsulated and frame.photometric.startswith("YBR") and describe(frame.data) is None:
-        return convert_color_space(pixels, "YBR_FULL", "RGB")  # RLE keeps the colour space that the header names
-    return pixels
+        return lambda first, behind: apply_color_lut(pixels[first:behind], dataset)
+    # RLE keeps the colour space that the header names; decoders of the JPEG family give RGB.
+    as_named = not frame.encapsulated or describe(frame.data) is None
+    if frame.photometric.startswith("YBR") and as_named:
+        return lambda first, behind: convert_color_space(pixels[first:behind], "YBR_FULL", "RGB")
+    return lambda first, behind: pixels[first:behind]

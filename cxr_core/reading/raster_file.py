@@ -5,14 +5,19 @@ from __future__ import annotations
 import io
 import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from cxr_core.chest_image import ChestImage, HeaderFacts
 from cxr_core.errors import ImageReadError
 from cxr_core.grayscale import GrayscaleAttributes, StoredPixels
 from cxr_core.reading.colour import to_grey
 from cxr_core.settings import ReadLimits
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 JPEG_MAGIC = b"\xff\xd8\xff"
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -48,8 +53,8 @@ def read_raster(data: bytes, limits: ReadLimits) -> ChestImage:
                         f"a picture of {rows} x {columns}", f"at most {limits.max_pixels} pixels", "reduce it"
                     )
                 frames = getattr(picture, "n_frames", 1)
-                plain = picture.mode in ("L", "RGB", "I;16", "I", "1")
-                pixels = np.asarray(picture if plain else picture.convert("RGB"))
+                grey, colour_share = to_grey(lambda first, behind: _rows_of(picture, first, behind), rows, columns)
+                grey = _upright(grey, _orientation(picture))
     except Image.DecompressionBombError as error:  # Pillow's own limit, before ours can be looked at
         raise ImageReadError(
             "a picture of far more pixels than a film has", f"at most {limits.max_pixels} pixels", "reduce it"
@@ -60,16 +65,11 @@ def read_raster(data: bytes, limits: ReadLimits) -> ChestImage:
         raise ImageReadError(
             f"a damaged {container.upper()} file", "a whole picture", "export or copy it again"
         ) from error
-    if pixels.dtype == np.bool_:
-        pixels = pixels.astype(np.uint8) * 255
-    elif pixels.dtype.itemsize > 1:
-        pixels = np.clip(pixels, 0, 65535).astype(np.uint16)
-    grey, colour_share = to_grey(pixels)
     return ChestImage(
         facts=HeaderFacts(
             container="jpeg" if container == "jpeg" else "png",
-            rows=rows,
-            columns=columns,
+            rows=grey.shape[0],
+            columns=grey.shape[1],
             frames=frames,
             lossy=container == "jpeg",
             colour_share=colour_share,
@@ -77,3 +77,33 @@ def read_raster(data: bytes, limits: ReadLimits) -> ChestImage:
         attributes=GrayscaleAttributes(bits_stored=8 * grey.dtype.itemsize),
         source=DecodedPixels(grey),
     )
+
+
+def _rows_of(picture: Picture, first: int, behind: int) -> npt.NDArray[np.integer[Any]]:
+    """Some rows as 8- or 16-bit values, shape (n, columns) or (n, columns, 3)."""
+    part = picture.crop((0, first, picture.width, behind))
+    plain = part.mode in ("L", "RGB", "I;16", "I", "1")
+    pixels = np.asarray(part if plain else part.convert("RGB"))
+    if pixels.dtype == np.bool_:
+        return pixels.astype(np.uint8) * 255
+    return pixels if pixels.dtype.itemsize == 1 else np.clip(pixels, 0, 65535).astype(np.uint16)
+
+
+def _orientation(picture: Picture) -> int:
+    """Exif's Orientation (tag 0x0112, CIPA DC-008 4.6.4): 1 to 8, and 1 where there is none that can be read."""
+    try:
+        value = picture.getexif().get(0x0112, 1)
+    except Exception:  # noqa: BLE001  # damaged Exif data raise many kinds; the picture itself was whole
+        return 1
+    return value if value in range(1, 9) else 1
+
+
+def _upright(grey: StoredPixels, orientation: int) -> StoredPixels:
+    """The picture as Exif's Orientation says that it is to be shown: 5 to 8 swap rows and columns."""
+    if orientation >= 5:
+        grey = grey.T
+    if orientation in (3, 4, 7, 8):
+        grey = grey[::-1]
+    if orientation in (2, 3, 6, 7):
+        grey = grey[:, ::-1]
+    return np.ascontiguousarray(grey)

@@ -10,7 +10,7 @@ from typing import Any
 import imagecodecs
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
@@ -287,6 +287,25 @@ def test_png_of_1_bit_and_of_a_palette() -> None:
     grey = Image.fromarray(gradient(70, 90, 8).astype(np.uint8))
     palette = grey.quantize(16)
     np.testing.assert_array_equal(read_image(_file(palette, "PNG")).stored, np.asarray(palette.convert("L")))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_honoured(orientation: int, kind: str) -> None:
+    picture = Image.fromarray(gradient(70, 90, 8).astype(np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = _file(picture, kind, exif=exif)
+    image = read_image(data)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))
+    np.testing.assert_array_equal(image.stored, expected)
+    assert (image.facts.rows, image.facts.columns) == expected.shape
+
+
+@pytest.mark.parametrize("exif", [b"Exif\0\0", b"Exif\0\0nothing of the kind", b"Exif\0\0II*\0\xff\xff\xff\xff"])
+def test_damaged_exif_leaves_the_picture_as_it_is(exif: bytes) -> None:
+    picture = Image.fromarray(gradient(70, 90, 8).astype(np.uint8))
+    assert read_image(_file(picture, "JPEG", exif=exif)).stored.shape == (70, 90)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
