@@ -167,8 +167,9 @@ def shifted(grey: FloatArray, down: int, right: int) -> FloatArray:
 
 
 def rank_correlation(first: FloatArray, second: FloatArray) -> float:
-    """Spearman's; 0 where either is constant, as a blank map tells nothing of another."""
-    if np.ptp(first) == 0 or np.ptp(second) == 0:
+    """Spearman's; 0 where either is constant or not finite, as such a map tells nothing of another."""
+    spread = np.ptp(first), np.ptp(second)
+    if not np.isfinite(spread).all() or min(spread) == 0:
         return 0.0
     return float(spearmanr(first, second, axis=None).statistic)
 

@@ -24,6 +24,8 @@ FloatArray = npt.NDArray[np.float32]
 #: Median rank correlation that a map may keep when the last layers are shuffled: half of what it was. Set before any
 #: model was measured against it.
 MAX_KEPT = 0.5
+#: Times that the weights are shuffled anew: a single shuffle may blank a map by chance.
+DRAWS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class RandomisedStage:
     """Layers with weights that are shuffled, counted from the output."""
 
     correlation: RankCorrelation
+    blank: float
+    """Share of shuffled maps that were blank: they differ, but tell nothing more."""
 
 
 def randomised_weights(path: Path, inputs: FloatArray, columns: npt.NDArray[np.int64]) -> list[RandomisedStage]:
@@ -71,17 +75,27 @@ def randomised_weights(path: Path, inputs: FloatArray, columns: npt.NDArray[np.i
             (1, "output layer"),
         )
     }
-    rng = np.random.default_rng(0)
-    done, found = 0, []
-    for count, words in sorted(stages.items()):
-        for layer in layers[len(layers) - count : len(layers) - done]:
-            # Shuffled within each tensor, so that the size of the activations, and BatchNorm's variances, stay sound.
-            layer.set_weights([rng.permutation(weight.ravel()).reshape(weight.shape) for weight in layer.get_weights()])
-        done = count
-        shuffled = _maps(model, inputs, columns)
-        correlations = [rank_correlation(a, b) for a, b in zip(plain, shuffled, strict=True)]
-        found.append(RandomisedStage(words, count, summary_of(np.array(correlations))))
-    return found
+    trained = model.get_weights()
+    correlations: dict[int, list[list[float]]] = {count: [] for count in stages}
+    for draw in range(DRAWS):
+        rng = np.random.default_rng(draw)
+        model.set_weights(trained)
+        done = 0
+        for count in sorted(stages):
+            for layer in layers[len(layers) - count : len(layers) - done]:
+                # Within each tensor, so that the size of activations and the variances of BatchNorm stay sound.
+                layer.set_weights([rng.permutation(w.ravel()).reshape(w.shape) for w in layer.get_weights()])
+            done = count
+            shuffled = _maps(model, inputs, columns)
+            correlations[count].append([rank_correlation(a, b) for a, b in zip(plain, shuffled, strict=True)])
+    return [_stage(stages[count], count, np.array(correlations[count])) for count in sorted(stages)]
+
+
+def _stage(words: str, layers: int, correlations: npt.NDArray[np.float64]) -> RandomisedStage:
+    """Of correlations (draws, n): the mean of each film over its draws with a map, 0 for a film without any."""
+    told = correlations != 0
+    means = correlations.sum(axis=0) / np.maximum(told.sum(axis=0), 1)
+    return RandomisedStage(words, layers, summary_of(means), float(1 - told.mean()))
 
 
 def weighted_layers(model: keras.Model) -> list[keras.Layer]:

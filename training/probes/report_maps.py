@@ -49,16 +49,16 @@ def maps_section(result: Mapping[str, Any], copies: Copies) -> Iterator[str]:
     else:
         yield page.paragraph(
             "Rank correlation of the map with that of the same network after the weights of its last layers were "
-            "shuffled. A map that stays as it was does not show what the network learnt."
+            "shuffled, mean of several draws. A map that stays as it was does not show what the network learnt."
         )
         yield page.table(
-            ("Shuffled", "Layers", "Median", "5th percentile"),
+            ("Shuffled", "Layers", "Median", "5th percentile", "Blank maps"),
             (
-                (s["words"], str(s["layers"]), number(c["median"]), number(c["lowest_twentieth"]))
+                (s["words"], str(s["layers"]), number(c["median"]), number(c["lowest_twentieth"]), share(s, "blank"))
                 for s in stages["stages"]
                 if (c := s["correlation"])
             ),
-            (1, 2, 3),
+            (1, 2, 3, 4),
         )
     yield page.heading("Mean map", 3)
     yield page.paragraph("Where the network looks anyhow: mean over the films called so, each relative to its maximum.")
