@@ -24,12 +24,12 @@ def run(setting: Setting) -> Iterator[Figure]:
     missing = [name for name in ("scipy", "sklearn", "matplotlib", "data_store") if find_spec(name) is None]
     if missing:
         raise NotRunError(f"it needs {', '.join(missing)} (the extras `train` and `demo`)")
-    from training.dataset_index import index_folder
-    from training.split import split_by_blocks
+    from training.datasets import open_dataset
+    from training.split import pooled_split
 
     classifier = Classifier()
-    holdout = split_by_blocks(index_folder(data / "chest_xray")).holdout
-    films = [display_reduced(read_image(film.path)) for film in holdout]
+    holdout = pooled_split(open_dataset(data / "chest_xray").examples).holdout
+    films = [display_reduced(read_image(film.source.load())) for film in holdout]
     rng = np.random.default_rng(1)
     passed = _outside(films, classifier)
     yield _figure("held-out films withheld", passed, WITHHELD, f"of {len({film.patient for film in holdout})} patients")

@@ -1,5 +1,5 @@
-"""Fit, calibrate, evaluate and export: the only product code that imports TensorFlow.
+"""Fit, calibrate, export, evaluate, compare, probe: the only product code that imports TensorFlow.
 
-The way of the data: dataset_index -> split -> input_batches (augment) -> networks -> fit -> calibrate,
-domain_fit, evaluate -> export, model_card.
+The way of the data: datasets -> split -> pictures -> augment, input_batches -> networks, loop -> fit (run_folder) ->
+calibrate, domain_fit -> graph, export, model_card; then evaluation and probes judge what is served.
 """

@@ -31,6 +31,10 @@ class Calibration:
     indeterminate: tuple[float, float] | None
 
 
+#: Of a run whose validation part judges the recipe.
+UNCALIBRATED = Calibration(0.0, 1.0, {}, "none", None)
+
+
 def balanced_weights(labels: IntArray) -> FloatArray:
     """Weights under which all classes count alike, mean 1, shape (n,)."""
     counts = np.bincount(labels)

@@ -1,36 +1,60 @@
-"""The command `cxr-train`: fit and export."""
+"""The command `cxr-train`: fit, cross-validate, export, evaluate, compare, probe."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, TypeVar
 
 import typer
 
 from cxr_core.errors import CxrError
+from cxr_core.settings import Settings
+from training.settings import Distribution, FitSettings, SplitKind
+
+if TYPE_CHECKING:
+    from training.datasets.examples import Dataset, Example
+    from training.fit import Surroundings
 
 app = typer.Typer(
-    help="Train models for the chest X-ray assistant.",
+    help="Train, judge and export models for the chest X-ray assistant. Research use, not for diagnosis.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
+T = TypeVar("T")
+#: Exit code after Ctrl-C, as shells count it.
+INTERRUPTED = 130
+
 Data = Annotated[
     Path,
-    typer.Option(exists=True, file_okay=False, help="Folder with train/ and val/, each with NORMAL/ and PNEUMONIA/."),
+    typer.Option(
+        exists=True, help="Folder or zip: Kaggle's chest_xray, ChestX-ray8 with its CSV, or a folder for each class."
+    ),
 ]
+Task = Annotated[
+    Optional[Literal["diseased", "one_finding", "all_findings"]], typer.Option(help="What of ChestX-ray8 is learned.")
+]
+FindingName = Annotated[Optional[str], typer.Option(help="The finding of ChestX-ray8 for --task one_finding.")]
+ModelName = Annotated[str, typer.Option(help="Name of a model, a bundle folder, or a run folder.")]
+Part = Annotated[
+    Literal["train", "val", "holdout", "test", "all"],
+    typer.Option(help="train, val (calibration) and holdout by patient group of train/ and val/; test: test/ alone."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+Resamples = Annotated[int, typer.Option(min=100, help="Of the patient bootstrap behind the intervals.")]
 
 
 @contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """What a person can mend in one line, and exit code 1."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's notes on processor features help nobody here
+def _one_line_errors(command: str) -> Iterator[None]:
+    """What a person can mend in one line, and exit code 1; Ctrl-C says how to go on."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -40,35 +64,323 @@ def _one_line_errors() -> Iterator[None]:
     except CxrError as error:
         typer.echo(f"cxr-train: {error}", err=True)
         raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        remedy = "the same command goes on after the last whole epoch" if command in RESUMING else "nothing was written"
+        typer.echo(f"cxr-train: stopped; {remedy}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+RESUMING = ("fit", "cross-validate")
+
+
+def _quiet_tensorflow() -> None:
+    """Import TensorFlow without the lines that it writes to file descriptor 2 whatever its log level is."""
+    from cxr_core.classifier import without_runtime_chatter
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    warnings.filterwarnings("ignore", module="keras|tensorflow")
+    with without_runtime_chatter():
+        import keras  # noqa: F401
+        import tensorflow  # noqa: F401
+
+
+def _progress(items: Iterable[T], total: int) -> Iterable[T]:
+    """The same items, with a bar where somebody is looking."""
+    if not sys.stderr.isatty() or total < 2:
+        return items
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(items, total=total, console=Console(stderr=True), transient=True, description="")
+
+
+@contextmanager
+def _counter() -> Iterator[Callable[[int, int], None] | None]:
+    """A bar that is told (done, total), where somebody is looking."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("images")
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _open(data: Path, task: str | None, finding: str | None) -> Dataset:
+    from training.datasets import open_dataset
+
+    dataset = open_dataset(data, task=task, finding=finding, progress=_progress)  # type: ignore[arg-type]
+    for line in dataset.summary():
+        _say(line)
+    return dataset
+
+
+def _part(dataset: Dataset, part: str, data: Path) -> list[Example]:
+    """The examples of a part. Raises DatasetError when there are none."""
+    from training.datasets.examples import DatasetError
+    from training.split import pooled_split
+
+    if part == "all":
+        return list(dataset.examples)
+    if part == "test":
+        chosen = [example for example in dataset.examples if example.split == "test"]
+        expected = "a test/ folder, or test_list.txt"
+    else:
+        split = pooled_split(dataset.examples)
+        chosen = {"train": split.train, "val": split.calibration, "holdout": split.holdout}[part]
+        expected = "images outside test/"
+    if not chosen:
+        raise DatasetError(f"{data} without images of the part {part}", expected, "name another --split or --data")
+    return chosen
 
 
 @app.command()
 def fit(
     data: Data,
-    out: Annotated[Path, typer.Option(help="Run folder to write.")],
-    epochs: Annotated[int, typer.Option(min=1)] = 10,
+    out: Annotated[Path, typer.Option(help="Run folder to write, or to go on with.")],
+    model: Annotated[Literal["cnn", "mobilenetv2"], typer.Option(help="The network.")] = "cnn",
+    epochs: Annotated[int, typer.Option(min=1, help="Of the network, or of its head on a frozen base.")] = 10,
+    fine_tuning_epochs: Annotated[
+        int, typer.Option(min=0, help="Of the final layers of MobileNetV2, after the head.")
+    ] = 10,
+    base_weights: Annotated[str, typer.Option(help="Of MobileNetV2: imagenet (downloaded once), none, or a file.")] = (
+        "imagenet"
+    ),
+    batch_size: Annotated[int, typer.Option(min=1, help="Of all replicas together.")] = 32,
     seed: Annotated[int, typer.Option(min=0)] = 1,
+    label_smoothing: Annotated[float, typer.Option(min=0, max=0.5)] = 0.05,
+    soft_labels: Annotated[
+        Optional[Path], typer.Option(exists=True, dir_okay=False, help="soft_labels.csv of `cross-validate`.")
+    ] = None,
+    teacher_share: Annotated[float, typer.Option(min=0, max=1, help="Weight of the soft labels.")] = 0.5,
+    split: Annotated[
+        SplitKind, typer.Option(help="pooled: train/ and val/ split anew by patient; official: as published.")
+    ] = "pooled",
+    task: Task = None,
+    finding: FindingName = None,
+    augment: Annotated[bool, typer.Option("--augment/--no-augment", help="Augmented pictures.")] = True,
+    dropout: Annotated[bool, typer.Option("--dropout/--no-dropout")] = True,
+    deterministic: Annotated[bool, typer.Option("--deterministic", help="The same bits again; slower.")] = False,
+    distribute: Annotated[
+        Distribution, typer.Option(help="mirrored: the GPUs here; multiworker: the machines of TF_CONFIG.")
+    ] = "none",
+    cache: Annotated[Optional[Path], typer.Option(help="Folder for decoded pictures, kept for further runs.")] = None,
+    skip_unreadable: Annotated[bool, typer.Option("--skip-unreadable", help="Leave unreadable images out.")] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write summaries for TensorBoard.")] = False,
+    version: Annotated[str, typer.Option(help="Of the bundle.")] = "0.1.0",
 ) -> None:
-    """Train the Sequential CNN and write a run folder."""
-    with _one_line_errors():
-        from training.fit import FitSettings
-        from training.fit import fit as run
+    """Train a model: a run folder with history, curves, configuration and the bundle.
 
-        run(data, out, FitSettings(epochs=epochs, seed=seed))
+    Stopped runs go on after their last whole epoch when the same command is given again.
+    """
+    with _one_line_errors("fit"):
+        _quiet_tensorflow()
+        from training.distribute import is_chief
+        from training.export import export as write_bundle
+        from training.fit import fit as train
+        from training.run_folder import BUNDLE, CALIBRATION
+
+        settings = FitSettings(
+            model=model,
+            epochs=epochs,
+            fine_tuning_epochs=fine_tuning_epochs,
+            batch_size=batch_size,
+            seed=seed,
+            base_weights=base_weights,
+            augmented=augment,
+            dropout=dropout,
+            label_smoothing=label_smoothing,
+            teacher_share=teacher_share if soft_labels else 0.0,
+            split=split,
+            task=task,
+            finding=finding,
+            deterministic=deterministic,
+        )
+        dataset = _open(data, task, finding)
+        around = _surroundings(out, cache, distribute, skip_unreadable, tensorboard)
+        if not (out / CALIBRATION).exists():
+            train(dataset, data, settings, around, soft_labels)
+        if is_chief(distribute):
+            _say("Writing the bundle.")
+            write_bundle(out, dataset, out / BUNDLE, version, None, _progress)
+            typer.echo(f"{out / BUNDLE}")
+
+
+def _surroundings(
+    out: Path, cache: Path | None, distribute: Distribution, skip_unreadable: bool, tensorboard: bool
+) -> Surroundings:
+    from training.fit import Surroundings
+
+    return Surroundings(out, cache, distribute, skip_unreadable, tensorboard, _say, _progress)
+
+
+@app.command("cross-validate")
+def cross_validate(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder for the runs, or to go on with.")],
+    model: Annotated[Literal["cnn", "mobilenetv2"], typer.Option(help="The network.")] = "cnn",
+    epochs: Annotated[int, typer.Option(min=1)] = 10,
+    fine_tuning_epochs: Annotated[int, typer.Option(min=0)] = 10,
+    base_weights: Annotated[str, typer.Option(help="Of MobileNetV2: imagenet, none, or a file.")] = "imagenet",
+    batch_size: Annotated[int, typer.Option(min=1)] = 32,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+    label_smoothing: Annotated[float, typer.Option(min=0, max=0.5)] = 0.05,
+    folds: Annotated[int, typer.Option(min=1, max=5, help="How many of the 5 folds; all give soft labels.")] = 5,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each part.")] = 1,
+    blocks: Annotated[bool, typer.Option("--blocks", help="Leave out blocks of file numbers, too.")] = False,
+    task: Task = None,
+    finding: FindingName = None,
+    cache: Annotated[Optional[Path], typer.Option(help="Folder for decoded pictures, kept.")] = None,
+    skip_unreadable: Annotated[bool, typer.Option("--skip-unreadable")] = False,
+) -> None:
+    """Judge a recipe on patients and blocks of file numbers that it never saw; the hold-out stays out."""
+    with _one_line_errors("cross-validate"):
+        _quiet_tensorflow()
+        from training.cross_validate import cross_validate as run
+
+        settings = FitSettings(
+            model=model,
+            epochs=epochs,
+            fine_tuning_epochs=fine_tuning_epochs,
+            batch_size=batch_size,
+            seed=seed,
+            base_weights=base_weights,
+            label_smoothing=label_smoothing,
+            task=task,
+            finding=finding,
+        )
+        around = _surroundings(out, cache, "none", skip_unreadable, tensorboard=False)
+        result = run(_open(data, task, finding), data, settings, around, folds=folds, seeds=seeds, blocks=blocks)
+        typer.echo(json.dumps(result, indent=2))
 
 
 @app.command()
 def export(
     run: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Run folder that `fit` wrote.")],
-    data: Data,
-    out: Annotated[Path, typer.Option(help="Bundle folder to write, named NAME-VERSION.")],
-    version: Annotated[str, typer.Option(help="Version of the bundle, like 0.1.0.")] = "0.1.0",
+    out: Annotated[Path, typer.Option(help="Bundle folder to write, best named NAME-VERSION.")],
+    data: Annotated[Optional[Path], typer.Option(exists=True, help="The run's data, if it was moved.")] = None,
+    version: Annotated[str, typer.Option(help="Of the bundle, like 0.1.0.")] = "0.1.0",
+    name: Annotated[Optional[str], typer.Option(help="Of the bundle; the network's own when not given.")] = None,
 ) -> None:
-    """Calibrate, convert, compare with Keras, evaluate on held-out patients, and write a bundle."""
-    with _one_line_errors():
-        from training.export import export as write
+    """Convert a run to a bundle: refused where the graph answers otherwise than Keras."""
+    with _one_line_errors("export"):
+        _quiet_tensorflow()
+        from training import run_folder
+        from training.export import export as write_bundle
 
-        typer.echo(json.dumps(write(run, data, out, version), indent=2))
+        config = run_folder.read_json(run / run_folder.CONFIG)
+        where = data or Path(config["data"])
+        if not where.exists():
+            raise run_folder.RunError(f"no {where} any more, the data of the run", "the data", "name it by --data")
+        dataset = _open(where, config["settings"]["task"], config["settings"]["finding"])
+        typer.echo(str(write_bundle(run, dataset, out, version, name, _progress)))
+
+
+@app.command()
+def evaluate(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder for the report.")],
+    model: ModelName = "cnn",
+    split: Part = "holdout",
+    as_json: AsJson = False,
+    resamples: Resamples = 2000,
+    task: Task = None,
+    finding: FindingName = None,
+) -> None:
+    """Measure what is served: figures with intervals, plots, a CSV of all images, and one HTML report to mail."""
+    with _one_line_errors("evaluate"), _counter() as count:
+        from training.evaluation.evaluate import evaluate as measure
+        from training.evaluation.evaluate import lines_of
+
+        dataset = _open(data, task, finding)
+        chosen = _part(dataset, split, data)
+        settings = Settings(threads=2)
+        result = measure(
+            model, dataset, chosen, out, part=split, settings=settings, progress=count, resamples=resamples
+        )
+        _print(result, lines_of(result), as_json)
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(help="Name of a model, a bundle folder, or a run folder.")],
+    second: Annotated[str, typer.Argument(help="Likewise.")],
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder for the report.")],
+    split: Part = "holdout",
+    as_json: AsJson = False,
+    resamples: Resamples = 2000,
+    task: Task = None,
+    finding: FindingName = None,
+) -> None:
+    """Two models side by side on the same images, and beside the reference figures."""
+    with _one_line_errors("compare"), _counter() as count:
+        from training.evaluation.compare import compare as measure
+        from training.evaluation.compare import lines_of
+
+        dataset = _open(data, task, finding)
+        chosen = _part(dataset, split, data)
+        result = measure(
+            first,
+            second,
+            dataset,
+            chosen,
+            out,
+            part=split,
+            settings=Settings(threads=2),
+            progress=count,
+            resamples=resamples,
+        )
+        _print(result, lines_of(result), as_json)
+
+
+@app.command()
+def probe(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder for the report.")],
+    model: ModelName = "cnn",
+    split: Part = "holdout",
+    sizes: Annotated[
+        Optional[Path], typer.Option(exists=True, help="CSV with file, original_w, original_h of squashed copies.")
+    ] = None,
+    external: Annotated[
+        Optional[Path], typer.Option(exists=True, help="Folder of DICOM films from elsewhere with a labels.csv.")
+    ] = None,
+    as_json: AsJson = False,
+    task: Task = None,
+    finding: FindingName = None,
+) -> None:
+    """How the answers change when what should not matter changes, shortcuts, maps, and films from elsewhere."""
+    with _one_line_errors("probe"), _counter() as count:
+        from training.probes.probe import probe as measure
+
+        dataset = _open(data, task, finding)
+        train = [] if split in ("train", "all") else _part(dataset, "train", data) if split != "test" else []
+        result = measure(
+            model,
+            dataset,
+            _part(dataset, split, data),
+            out,
+            train=train,
+            sizes=sizes,
+            external=external,
+            settings=Settings(threads=2),
+            progress=count,
+        )
+        _print(result, [f"{line['what']}: {line['words']}" for line in result["lines"]], as_json)
+
+
+def _print(result: dict[str, Any], lines: Iterable[str], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(result, allow_nan=False))
+    else:
+        typer.echo("\n".join(lines))
 
 
 if __name__ == "__main__":

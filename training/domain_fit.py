@@ -16,6 +16,7 @@ from sklearn.neural_network import MLPClassifier
 
 from cxr_core.domain import GRID_FEATURES, DomainCheck, features
 from cxr_core.preprocess import to_input
+from training.pictures import Picture
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -27,9 +28,10 @@ LIMIT_SHARES = (0.004, 0.001, 0.01)
 ZOOM_HEIGHTS = (0.55, 0.80)
 
 
-def fit_domain_check(train: Sequence[FloatArray], validation: Sequence[FloatArray], seed: int) -> DomainCheck:
-    """Fit on display values of films: float32 in [0, 1], axes (row, column)."""
+def fit_domain_check(train: Sequence[Picture], validation: Sequence[Picture], seed: int) -> DomainCheck:
+    """Fit on 8-bit pictures of films, axes (row, column)."""
     rng = np.random.default_rng(seed)
+    train, validation = ([picture.astype(np.float32) / 255 for picture in films] for films in (train, validation))
     films = _features([*train, *(_varied(film, rng) for film in train)])
     zoomed = _features([_zoomed(_varied(film, rng), rng) for film in train for _ in range(2)])
     grids, tones = films[:, :GRID_FEATURES], films[:, GRID_FEATURES:]

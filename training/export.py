@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,14 @@ from cxr_core.classifier import Classifier, LiteRtGraph
 from cxr_core.phantom import PhantomSettings, display_values
 from cxr_core.preprocess import InputScaling, scaled, to_input
 from training import run_folder
-from training.datasets.examples import Dataset, Example
+from training.augment import augment
+from training.datasets.examples import Dataset
 from training.domain_fit import fit_domain_check
-from training.evaluation.evaluate import figures_of_bundle
+from training.evaluation.metrics import measure
 from training.evaluation.overlap import TRAINING_FILES
-from training.graph import ExportError, compare, to_litert
-from training.input_batches import grey_of
+from training.evaluation.served import serve
+from training.graph import compare, to_litert
+from training.input_batches import FloatArray, grey_of
 from training.model_card import model_card
 from training.networks import ARCHITECTURES
 from training.pictures import Progress, output_error, picture_of
@@ -53,9 +55,8 @@ def export(run: Path, dataset: Dataset, out: Path, version: str, name: str | Non
         work.mkdir(parents=True)
         to_litert(model, work / MODEL)
         graph = LiteRtGraph(work / MODEL, threads=2)
-        agreement = compare(
-            graph, model, _inputs(_compared(split), architecture.scaling), dataset.scheme.task
-        )
+        inputs = np.stack([scaled(grey, architecture.scaling) for grey in _compared(split)])
+        agreement = compare(graph, model, inputs, dataset.scheme.task)
         displays = {
             part: [picture_of(example) for example in progress(examples, len(examples))]
             for part, examples in (("train", split.train), ("calibration", split.calibration))
@@ -95,7 +96,7 @@ def export(run: Path, dataset: Dataset, out: Path, version: str, name: str | Non
         classifier = Classifier(str(work))
         parts = {"calibration": split.calibration, "holdout": split.holdout}
         manifest["metrics"] |= {
-            part: figures_of_bundle(classifier, examples, scheme) for part, examples in parts.items() if examples
+            part: measure(serve(classifier, scheme, examples)[0]) for part, examples in parts.items() if examples
         }
         _write_manifest(work, manifest, model_card(manifest, config, fitted))
         Classifier(str(work))
@@ -114,19 +115,13 @@ def _description(architecture: str, dataset: Dataset) -> str:
     return f"{architecture} for {', '.join(dataset.scheme.names)} in chest films"
 
 
-def _compared(split: Split) -> list[Example]:
-    """Calibration films first, then training films: conversion is checked on whatever there is enough of."""
-    films = (split.calibration + split.train)[:COMPARED_FILMS]
-    if len(films) < COMPARED_FILMS:
-        # Fewer films than that: each is compared in several augmented copies by the caller's repetition.
-        films = (films * -(-COMPARED_FILMS // max(len(films), 1)))[:COMPARED_FILMS]
-    if not films:
-        raise ExportError("a run without films", "films to compare graph and Keras on", "fit first")
-    return films
-
-
-def _inputs(examples: Sequence[Example], scaling: InputScaling) -> Any:
-    return np.stack([scaled(grey_of(picture_of(example)), scaling) for example in examples])
+def _compared(split: Split) -> Iterator[FloatArray]:
+    """Inputs (150, 150) to compare on: calibration films, then training films, then augmented copies of them."""
+    films = [picture_of(example) for example in (split.calibration + split.train)[:COMPARED_FILMS]]
+    yield from map(grey_of, films)
+    rng = np.random.default_rng(0)
+    for number in range(COMPARED_FILMS - len(films)):
+        yield grey_of(augment(films[number % len(films)], rng))
 
 
 def _write_golden(graph: LiteRtGraph, scaling: InputScaling, path: Path) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import json
 import os
 import shutil
@@ -20,7 +21,7 @@ import tensorflow as tf
 
 from training import run_folder
 from training.augment import augment
-from training.calibrate import Calibration, calibrate_binary, calibrate_classes, calibrate_findings
+from training.calibrate import UNCALIBRATED, Calibration, calibrate_binary, calibrate_classes, calibrate_findings
 from training.datasets.examples import Dataset, Example, LabelScheme, fingerprint, label_counts, targets_of
 from training.distribute import is_chief, strategy_of
 from training.evaluation.curves import draw_curves
@@ -105,10 +106,14 @@ def fit(dataset: Dataset, data: Path, settings: FitSettings, around: Surrounding
     batches = _batches(store, split.train, dataset.scheme, settings, soft_labels)
     loop = _train(network, architecture, batches, store, split.calibration, dataset.scheme, settings, around, strategy)
     if chief:
-        calibration, logits = _calibrate(loop, network, store, split.calibration, dataset.scheme)
+        validated = split.calibration
+        if settings.leave_out is None:
+            calibration, logits = _calibrate(loop, network, store, validated, dataset.scheme)
+        else:  # what was left out judges the recipe, so nothing is fixed on it
+            calibration, logits = UNCALIBRATED, loop.logits(greys_of(store, validated))
         network.save(out / (run_folder.MODEL + ".part.keras"))
         (out / (run_folder.MODEL + ".part.keras")).replace(out / run_folder.MODEL)
-        _write_outputs(out, split.calibration, logits, dataset.scheme)
+        _write_outputs(out, validated, logits, dataset.scheme)
         counts = label_counts(split.train, dataset.scheme)
         result = asdict(calibration) | {
             "base": base,
@@ -138,7 +143,7 @@ def _claim(out: Path, settings: FitSettings, dataset: Dataset, data: Path, soft_
         "data": str(data.resolve()),
         "data_fingerprint": fingerprint(dataset.examples),
         "data_description": dataset.description,
-        "soft_labels": fingerprint_of_file(soft_labels),
+        "soft_labels": _digest(soft_labels),
         "versions": versions,
     }
     try:
@@ -162,16 +167,16 @@ def _claim(out: Path, settings: FitSettings, dataset: Dataset, data: Path, soft_
     run_folder.write_json(path, config)
 
 
-def fingerprint_of_file(path: Path | None) -> str | None:
+def _digest(path: Path | None) -> str | None:
     """SHA-256 of a file, None for none."""
-    import hashlib
-
     if path is None:
         return None
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise RunError(f"{path} ({error.strerror})", "a file of soft labels", "see `cxr-train cross-validate`") from error
+        raise RunError(
+            f"{path} ({error.strerror})", "a file of soft labels", "see `cxr-train cross-validate`"
+        ) from error
 
 
 def _split_of(examples: list[Example], settings: FitSettings) -> Split:

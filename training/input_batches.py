@@ -39,7 +39,7 @@ class Batch:
 
 
 def grey_of(picture: Picture) -> FloatArray:
-    """The model's input of a picture without scaling: float32 in [0, 1], (150, 150), as preprocess.to_input makes it."""
+    """The unscaled input of a picture, as preprocess.to_input makes it: float32 in [0, 1], (150, 150)."""
     return squashed(np.asarray(picture, np.float32) * np.float32(1 / 255))
 
 
@@ -122,9 +122,6 @@ class TrainingBatches:
                 picture = augment(picture, np.random.default_rng((self._seed, epoch, int(position))))
             greys[slot] = grey_of(picture)
         return Batch(greys, self._targets[chosen], self._weights[chosen], self._teacher[chosen])
-
-
-
 
 
 def greys_of(store: PictureStore, examples: Sequence[Example]) -> Iterator[FloatArray]:

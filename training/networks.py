@@ -144,7 +144,7 @@ ARCHITECTURES = {
     ),
 }
 #: Fine-tuning begins at this block of the MobileNetV2 base.
-FINE_TUNED_FROM = "block_6_expand"
+FINE_TUNED_FROM = "block_3_expand"
 
 
 def set_trainable(network: keras.Sequential, first_trainable: str | None) -> None:

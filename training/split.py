@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +16,8 @@ from training.datasets.examples import Example
 #: Shares of the patient groups that are held out, and that calibrate.
 HOLDOUT_SHARE, CALIBRATION_SHARE = 0.15, 0.10
 FOLDS = 5
+#: Blocks of file numbers that can be left out.
+BLOCKS = ("lowest numbers", "highest numbers")
 
 Part = Literal["train", "calibration", "holdout"]
 
@@ -64,21 +66,21 @@ def pooled_split(examples: Sequence[Example]) -> Split:
 
 
 def official_split(examples: Sequence[Example]) -> Split:
-    """The publisher's parts: train, val for calibration, test for the hold-out; a patient of two parts goes to the later.
+    """The publisher's parts: train, val for calibration, test for the hold-out, every file of it.
 
-    Without a val part, the calibration share of the training patients calibrates.
+    Other files of patients of test, or of val, are left out of the parts before it. Without a val part, the
+    calibration share of the training patients calibrates.
     """
-    in_test = {example.patient for example in examples if example.split == "test"}
-    in_val = {example.patient for example in examples if example.split == "val"} - in_test
-    rest = [example for example in examples if example.patient not in in_test | in_val]
-    calibration = [example for example in examples if example.patient in in_val]
-    if not calibration:
-        calibration = [example for example in rest if _place("part", example.patient) < CALIBRATION_SHARE]
-    chosen = {example.source.name for example in calibration}
+    holdout = [example for example in examples if example.split == "test"]
+    tested = {example.patient for example in holdout}
+    rest = [example for example in examples if example.split != "test" and example.patient not in tested]
+    calibrating = {example.patient for example in rest if example.split == "val"} or {
+        example.patient for example in rest if _place("part", example.patient) < CALIBRATION_SHARE
+    }
     return Split(
-        [example for example in rest if example.source.name not in chosen],
-        calibration,
-        [example for example in examples if example.patient in in_test],
+        [example for example in rest if example.patient not in calibrating],
+        [example for example in rest if example.patient in calibrating],
+        holdout,
     )
 
 
@@ -88,22 +90,16 @@ def blocks_of(examples: Sequence[Example], share: float = 0.2) -> dict[str, list
     The official test folder is made of other blocks of numbers than the training folder, so an unseen block tells
     more of it than random patients do. Classes live in different streams, so each block is taken from all streams.
     """
-    blocks: dict[str, list[Example]] = {}
-    ordered: dict[str, list[int]] = {}
     numbers: dict[str, set[int]] = defaultdict(set)
     for example in examples:
-        numbers[example.stream].add(example.number)
+        if example.stream:
+            numbers[example.stream].add(example.number)
+    bounds = {}
     for stream, found in numbers.items():
-        ordered[stream] = sorted(found)
-
-    def rank(example: Example) -> float:
-        found = ordered[example.stream]
-        return found.index(example.number) / len(found)
-
-    chosen: dict[str, Callable[[float], bool]] = {
-        "lowest numbers": lambda place: place < share,
-        "highest numbers": lambda place: place >= 1 - share,
-    }
-    for name, inside in chosen.items():
-        blocks[name] = [example for example in examples if example.stream and inside(rank(example))]
-    return {name: block for name, block in blocks.items() if block}
+        ordered = sorted(found)
+        edge = round(share * len(ordered))
+        bounds[stream] = (ordered[edge], ordered[-edge - 1])
+    numbered = [example for example in examples if example.stream]
+    lowest = [example for example in numbered if example.number < bounds[example.stream][0]]
+    highest = [example for example in numbered if example.number > bounds[example.stream][1]]
+    return {name: block for name, block in zip(BLOCKS, (lowest, highest), strict=True) if block}

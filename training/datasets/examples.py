@@ -1,4 +1,4 @@
-"""What every data set is read into: labels, examples, and the set itself. The rest of training knows no folder layout."""
+"""What every data set is read into: labels, examples and the set. The rest of training knows no folder layout."""
 
 from __future__ import annotations
 
@@ -87,8 +87,8 @@ class Dataset:
             f"{self.description}: {len(self.examples)} images of "
             f"{len({example.patient for example in self.examples})} patient groups"
         ]
-        for part in parts or [None]:
-            chosen = [example for example in self.examples if part is None or example.split == part]
+        for part in parts or [""]:
+            chosen = [example for example in self.examples if not part or example.split == part]
             counts = label_counts(chosen, self.scheme)
             listed = ", ".join(f"{name} {counts[name]}" for name in self.scheme.names)
             lines.append(f"  {part or 'all'}: {len(chosen)} images; {listed}")
@@ -97,7 +97,7 @@ class Dataset:
 
 def label_counts(examples: Iterable[Example], scheme: LabelScheme) -> Counter[str]:
     """How many examples carry each label."""
-    counts: Counter[str] = Counter({name: 0 for name in scheme.names})
+    counts: Counter[str] = Counter(dict.fromkeys(scheme.names, 0))
     for example in examples:
         if scheme.task == "multi_label":
             counts.update(name for name, value in zip(scheme.names, example.target, strict=True) if value)
