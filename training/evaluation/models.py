@@ -58,4 +58,4 @@ def keras_logits(path: Path) -> Callable[[FloatArray], FloatArray]:
         model = keras.models.load_model(path, compile=False)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise EvaluationError(f"{path} that Keras cannot load", "the model that `cxr-train fit` wrote", "") from error
-    return lambda inputs: np.asarray(model(inputs, training=False), np.float32)
+    return lambda inputs: np.asarray(keras.ops.convert_to_numpy(model(inputs, training=False)), np.float32)
