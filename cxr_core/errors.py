@@ -34,6 +34,13 @@ class CxrError(Exception):
 class ImageReadError(CxrError):
     """A file, archive member or byte string that cannot be read as a single-frame image."""
 
+    sop_instance_uid: str | None = None
+    """SOP Instance UID, where the header could be read before the rest could not."""
+
+
+class OutputError(CxrError):
+    """A folder that cannot be written to."""
+
 
 class BundleError(CxrError):
     """A model bundle that is missing, damaged, or does not do what it says."""

@@ -7,6 +7,7 @@ attribute of the pixels (PS3.3 C.7.6.3) is an error, because guessing it would c
 from __future__ import annotations
 
 import io
+import re
 import warnings
 import zlib
 from dataclasses import dataclass, replace
@@ -74,6 +75,14 @@ def read_dicom(data: bytes, limits: ReadLimits) -> ChestImage:
 def _read(data: bytes, limits: ReadLimits) -> ChestImage:
     dataset, transfer_syntax = _parse(data, limits)
     facts = _header_facts(dataset, transfer_syntax)
+    try:
+        return _image(dataset, transfer_syntax, facts, limits)
+    except ImageReadError as error:
+        error.sop_instance_uid = facts.sop_instance_uid
+        raise
+
+
+def _image(dataset: Dataset, transfer_syntax: UID | None, facts: HeaderFacts, limits: ReadLimits) -> ChestImage:
     if not facts.has_pixels and facts.modality not in _PIXEL_MODALITIES:
         return ChestImage(facts, None, None)
     _check_pixel_attributes(dataset, limits)
@@ -151,8 +160,19 @@ def _check_pixel_attributes(dataset: Dataset, limits: ReadLimits) -> None:
         raise ImageReadError(
             f"{stored} bits stored in {allocated} allocated", "up to 8 in 8, or up to 16 in 16", "send it again"
         )
+    high_bit = _high_bit(dataset)
+    if not stored - 1 <= high_bit < allocated:
+        raise ImageReadError(
+            f"High Bit {high_bit} of {stored} bits stored in {allocated}", f"{stored - 1}", "send the image again"
+        )
     if int(dataset.PixelRepresentation) not in (0, 1):
         raise ImageReadError(f"Pixel Representation {dataset.PixelRepresentation}", "0 or 1", "send it again")
+
+
+def _high_bit(dataset: Dataset) -> int:
+    """High Bit; where it is missing what today's standard says that it shall be (PS3.5 8.1.1)."""
+    value = dataset.get("HighBit")
+    return int(dataset.BitsStored) - 1 if value in (None, "") else int(value)
 
 
 def _header_facts(dataset: Dataset, transfer_syntax: UID | None) -> HeaderFacts:
@@ -190,8 +210,9 @@ def _text(dataset: Dataset, keyword: str) -> str | None:
 
 
 def _uid(dataset: Dataset, keyword: str) -> str | None:
-    value = dataset.get(keyword)
-    return str(value).strip(" \0") or None if isinstance(value, str) else None
+    """A UID (PS3.5 9.1), or None for anything else: in a damaged header the patient's name may stand there."""
+    value = str(dataset.get(keyword) or "").strip(" \0")
+    return value if re.fullmatch(r"[0-9.]{1,64}", value) else None
 
 
 def _code(dataset: Dataset, keyword: str) -> tuple[str, str] | None:
@@ -214,6 +235,8 @@ class _Frame:
     bits_allocated: int
     bits_stored: int
     high_bit: int
+    """Above Bits Stored - 1 in files of old editions, whose values sit higher in their cells (PS3.5-2004 8.1.1)."""
+
     signed: bool
     planar: bool
     photometric: str
@@ -251,7 +274,7 @@ class _Frame:
             samples=samples,
             bits_allocated=int(dataset.BitsAllocated),
             bits_stored=bits_stored,
-            high_bit=int(dataset.get("HighBit") or bits_stored - 1),
+            high_bit=_high_bit(dataset),
             signed=int(dataset.PixelRepresentation) == 1,
             planar=int(dataset.get("PlanarConfiguration") or 0) == 1,
             photometric=photometric,
@@ -272,7 +295,8 @@ class _Frame:
         expected = (self.rows, self.columns) if self.samples == 1 else (self.rows, self.columns, self.samples)
         if pixels.shape != expected:
             raise ImageReadError(f"decoded pixels of shape {pixels.shape}", f"{expected}", "send the image again")
-        return self._stored(pixels)
+        # RLE packs the cells as they are (PS3.5 G.2); the streams of the JPEG family hold values, without place.
+        return self._stored(self._lowered(pixels) if describe(self.data) is None else pixels)
 
     def reduced(self, log2_factor: int) -> StoredPixels | None:
         """Stored values from the JPEG 2000 decoder at 1 / 2**log2_factor of the size, or None."""
@@ -301,10 +325,12 @@ class _Frame:
         pixels = pixels.reshape(shape)
         if self.samples == 3 and self.planar:
             pixels = np.moveaxis(pixels, 0, -1)
+        return self._stored(self._lowered(pixels).astype(pixels.dtype.newbyteorder("="), copy=False))
+
+    def _lowered(self, cells: AnyArray) -> AnyArray:
+        """Values moved to the low end of their cells."""
         shift = self.high_bit + 1 - self.bits_stored
-        if shift > 0:
-            pixels = pixels >> shift
-        return self._stored(pixels.astype(pixels.dtype.newbyteorder("="), copy=False))
+        return cells >> shift if shift else cells
 
     def _stored(self, pixels: AnyArray) -> StoredPixels:
         """Clear or sign-extend the bits above Bits Stored (they may hold old overlays, PS3.5 8.1.1)."""

@@ -13,14 +13,15 @@ MAX_AGE_YEARS = 120.0
 
 
 def age_years(dataset: Dataset) -> float | None:
-    """Age in years from Patient's Age, else from birth date and study date; None when absent or implausible.
+    """Age in years from Patient's Age, else from birth date and study date; None when both are absent or implausible.
 
     Patient's Age is taken as 051Y, 08M, 003W, 012D, or a bare number of years.
     """
     text = str(dataset.get("PatientAge") or "").strip().upper()
     match = re.fullmatch(r"(\d{1,3})\s*([DWMY]?)", text)
-    if match:
-        return _plausible(int(match[1]) * _YEARS_PER_UNIT[match[2] or "Y"])
+    stated = _plausible(int(match[1]) * _YEARS_PER_UNIT[match[2] or "Y"]) if match else None
+    if stated is not None:
+        return stated
     born = _date(dataset.get("PatientBirthDate"))
     studied = _date(dataset.get("StudyDate")) or _date(dataset.get("AcquisitionDate"))
     if born and studied:

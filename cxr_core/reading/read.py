@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from cxr_core.chest_image import ChestImage
@@ -41,12 +42,18 @@ def read_image(source: str | os.PathLike[str] | bytes, limits: ReadLimits | None
 
 
 def read_bytes(path: Path, limits: ReadLimits) -> bytes:
-    """A file's content. Raises ImageReadError when it is missing, unreadable or over the limit."""
+    """A file's content. Raises ImageReadError when it is missing, unreadable, over the limit, or no regular file."""
     try:
-        size = path.stat().st_size
-        if size > limits.max_file_bytes:
-            raise ImageReadError(f"a file of {size} bytes", f"at most {limits.max_file_bytes}", "split or check it")
-        return path.read_bytes()
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe would block, and a device need not end
+            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or device"
+            raise ImageReadError(kind, "a regular file", "copy its content to one")
+        if status.st_size > limits.max_file_bytes:
+            raise ImageReadError(
+                f"a file of {status.st_size} bytes", f"at most {limits.max_file_bytes}", "split or check it"
+            )
+        with path.open("rb") as file:
+            return file.read(status.st_size)  # and no more, should it be growing
     except OSError as error:
         raise ImageReadError(
             f"a path that cannot be read ({error.strerror})", "a readable file", "check the path and its permissions"

@@ -5,7 +5,9 @@ Nothing is unpacked to disk: a zip member is read into memory, one at a time, un
 
 from __future__ import annotations
 
+import io
 import os
+import stat
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -49,7 +51,7 @@ def find_sources(typed: str, limits: ReadLimits | None = None) -> Iterator[Sourc
     """
     limits = limits or ReadLimits()
     path = Path(typed)
-    if path.is_dir():
+    if stat.S_ISDIR(_mode(path)) and typed:
         yield from _in_folder(typed, path, limits)
     elif _is_zip(path):
         yield from _in_zip(typed, path, limits)
@@ -66,7 +68,17 @@ def _failing(name: str, error: ImageReadError) -> Source:
     return Source(name, load)
 
 
+def _mode(path: Path) -> int:
+    """What kind of file it is; 0 where it cannot be looked at: Path's own questions raise then."""
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return 0
+
+
 def _is_zip(path: Path) -> bool:
+    if not stat.S_ISREG(_mode(path)):
+        return False
     try:
         with path.open("rb") as file:
             return file.read(4) in _ZIP_MAGIC
@@ -83,16 +95,25 @@ def _is_other(name: str) -> bool:
 def _in_folder(typed: str, folder: Path, limits: ReadLimits) -> Iterator[Source]:
     found = False
     unlisted: list[OSError] = []
-    for parent, folders, files in os.walk(folder, onerror=unlisted.append):
+    seen: set[tuple[int, int]] = set()
+    for parent, folders, files in os.walk(folder, onerror=unlisted.append, followlinks=True):
+        if not _is_new(parent, seen):  # links may lead in a circle, or to a folder that is listed already
+            folders.clear()
+            continue
         folders.sort()
         for file in sorted(files):
             path = Path(parent, file)
-            # A pipe or device in the folder would block the reading of everything behind it.
-            if _is_other(file) or not path.is_file():
-                continue
-            found = True
             name = os.path.join(typed, os.path.relpath(path, folder))
-            yield Source(name, lambda path=path: read_bytes(path, limits))  # type: ignore[misc]
+            mode = _mode(path)
+            if mode and not stat.S_ISREG(mode):
+                continue  # a pipe or device would block; of what cannot be looked at, reading tells why
+            if path.suffix.lower() == ".zip" and not file.startswith("."):
+                for source in _in_zip(name, path, limits, typed=False):
+                    found = True
+                    yield source
+            elif not _is_other(file):
+                found = True
+                yield Source(name, lambda path=path: read_bytes(path, limits))  # type: ignore[misc]
     for error in unlisted:
         found = True
         name = os.path.join(typed, os.path.relpath(error.filename, folder))
@@ -102,33 +123,46 @@ def _in_folder(typed: str, folder: Path, limits: ReadLimits) -> Iterator[Source]
         yield _failing(typed, ImageReadError("a folder without images", "DICOM, JPEG or PNG files", "check the path"))
 
 
-def _in_zip(typed: str, path: Path, limits: ReadLimits) -> Iterator[Source]:
+def _is_new(folder: str, seen: set[tuple[int, int]]) -> bool:
+    status = Path(folder).stat()  # os.walk has just listed it
+    identity = (status.st_dev, status.st_ino)
+    new = identity not in seen
+    seen.add(identity)
+    return new
+
+
+def _in_zip(name: str, path: Path, limits: ReadLimits, *, typed: bool = True) -> Iterator[Source]:
+    """The members of an archive; one that was found in a folder, not typed, may hold no images."""
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        yield _failing(typed, ImageReadError("a damaged zip archive", "a whole one", "copy it again"))
+        yield _failing(name, ImageReadError("a damaged zip archive", "a whole one", "copy it again"))
         return
     with archive:
         members = [info for info in archive.infolist() if not info.is_dir()]
         if len(members) > limits.max_archive_members:
             many = f"a zip of {len(members)} members"
-            yield _failing(typed, ImageReadError(many, f"at most {limits.max_archive_members}", "split it"))
+            yield _failing(name, ImageReadError(many, f"at most {limits.max_archive_members}", "split it"))
             return
         unpacked, found = 0, False
         for info in sorted(members, key=lambda info: info.filename):
-            name = f"{typed}!{info.filename}"
+            member = f"{name}!{info.filename}"
             problem = _member_problem(info, unpacked, limits)
             if problem is not None:
                 found = True
-                yield _failing(name, problem)
+                yield _failing(member, problem)
+                continue
+            if PurePosixPath(info.filename).suffix.lower() == ".zip":
+                found = True
+                yield _failing(member, ImageReadError("a zip within a zip", "images", "unpack the outer one"))
                 continue
             if _is_other(info.filename):
                 continue
             found = True
             unpacked += info.file_size
-            yield Source(name, lambda info=info: _read_member(archive, info))  # type: ignore[misc]
-        if not found:
-            yield _failing(typed, ImageReadError("a zip without images", "DICOM, JPEG or PNG files", "check it"))
+            yield Source(member, lambda info=info: _read_member(archive, info))  # type: ignore[misc]
+        if typed and not found:
+            yield _failing(name, ImageReadError("a zip without images", "DICOM, JPEG or PNG files", "check it"))
 
 
 def _member_problem(info: zipfile.ZipInfo, unpacked: int, limits: ReadLimits) -> ImageReadError | None:
@@ -156,6 +190,8 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     try:
         with archive.open(info) as member:
             data = member.read(info.file_size + 1)
+    except MemoryError:
+        raise
     except Exception as error:  # zlib.error, BadZipFile, EOFError, NotImplementedError, lzma's and bz2's own
         raise ImageReadError("a damaged archive member", "a whole one", "copy the archive again") from error
     if len(data) != info.file_size:
@@ -169,7 +205,7 @@ def _in_dicomdir(typed: str, path: Path, limits: ReadLimits) -> Iterator[Source]
 
     folder = os.path.dirname(typed)
     try:
-        records = dcmread(path).DirectoryRecordSequence
+        records = dcmread(io.BytesIO(read_bytes(path, limits))).DirectoryRecordSequence
         parts = [
             [
                 str(part)
@@ -180,6 +216,9 @@ def _in_dicomdir(typed: str, path: Path, limits: ReadLimits) -> Iterator[Source]
             for record in records
             if record.get("DirectoryRecordType") == "IMAGE" and record.get("ReferencedFileID")
         ]
+    except ImageReadError as error:
+        yield _failing(typed, error)
+        return
     except Exception:  # noqa: BLE001  # any damage: pydicom parses on access and raises many kinds
         yield _failing(typed, ImageReadError("a damaged DICOMDIR", "a DICOM directory", "open the folder instead"))
         return
@@ -200,9 +239,12 @@ def _in_dicomdir(typed: str, path: Path, limits: ReadLimits) -> Iterator[Source]
 
 def _existing(path: Path) -> Path:
     """The file under its own case: media written in upper case are often copied in lower case."""
-    if path.exists() or not path.parent.is_dir():
+    if _mode(path):
         return path
-    for other in path.parent.iterdir():
-        if other.name.upper() == path.name.upper():
-            return other
+    try:
+        for other in path.parent.iterdir():
+            if other.name.upper() == path.name.upper():
+                return other
+    except OSError:
+        pass  # reading the path tells why
     return path

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import imagecodecs
 import numpy as np
 import pytest
@@ -27,7 +28,8 @@ from cxr_core.errors import ImageReadError
 from cxr_core.pipeline import Pipeline
 from cxr_core.predict_command import describe
 from cxr_core.prediction import ImageResult
-from cxr_core.reading import find_sources, read_image
+from cxr_core.reading import Source, find_sources, read_image
+from cxr_core.reading.read import read_bytes
 from cxr_core.settings import ReadLimits
 from tests.dicom_builder import TRANSFER_SYNTAXES, build, gradient, header, to_bytes
 
@@ -74,7 +76,9 @@ def results(pipeline: Pipeline, *typed: str, limits: ReadLimits | None = None) -
             found[source.name] = result
             if result.status == "failed":
                 assert result.reason is not None
-                line = checked(describe(result, pipeline.classifier.bundle.manifest))
+                checked(result.reason)
+                line = describe(result, pipeline.classifier.bundle.manifest)
+                assert line.isprintable()
                 assert line.startswith(f"{source.name}: failed: ")
                 assert source.name.startswith(path.removesuffix("DICOMDIR"))
     return found
@@ -452,6 +456,129 @@ def test_pipe_in_a_folder_is_passed_over(tmp_path: Path, pipeline: Pipeline) -> 
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "film.dcm").write_bytes(build())
     assert [r.status for r in results(pipeline, str(tmp_path)).values()] == ["predicted"]
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_zip_in_a_folder_is_read_and_one_within_it_is_told(inside: bool, tmp_path: Path, pipeline: Pipeline) -> None:
+    inner = Path(zipped(tmp_path / "inner.zip", {"film.dcm": build()}))
+    if inside:
+        outer = zipped(tmp_path / "outer.zip", {"inner.zip": inner.read_bytes(), "film.dcm": build()})
+        inner.unlink()
+        found = results(pipeline, str(tmp_path))
+        assert found[f"{outer}!film.dcm"].status == "predicted"
+        assert "a zip within a zip" in (found[f"{outer}!inner.zip"].reason or "")
+        assert results(pipeline, outer).keys() == found.keys()
+    else:
+        zipped(tmp_path / "papers.zip", {"readme.txt": b"text"})
+        assert {name: r.status for name, r in results(pipeline, str(tmp_path)).items()} == {
+            f"{inner}!film.dcm": "predicted"
+        }
+
+
+def test_damaged_zip_in_a_folder_is_told(tmp_path: Path, pipeline: Pipeline) -> None:
+    (tmp_path / "films.zip").write_bytes(b"PK\x03\x04 and no more")
+    found = results(pipeline, str(tmp_path))
+    assert "a damaged zip archive" in (found[str(tmp_path / "films.zip")].reason or "")
+
+
+def test_linked_folder_is_searched_once(tmp_path: Path, pipeline: Pipeline) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "film.dcm").write_bytes(build())
+    (tmp_path / "typed").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "typed" / name).symlink_to(tmp_path / "store")
+    found = results(pipeline, str(tmp_path / "typed"))
+    assert {name: r.status for name, r in found.items()} == {str(tmp_path / "typed" / "a" / "film.dcm"): "predicted"}
+
+
+def test_broken_link_in_a_folder_is_told(tmp_path: Path, pipeline: Pipeline) -> None:
+    (tmp_path / "film.dcm").symlink_to(tmp_path / "nowhere.dcm")
+    assert "cannot be read" in (results(pipeline, str(tmp_path))[str(tmp_path / "film.dcm")].reason or "")
+
+
+@pytest.mark.parametrize("name", ["pipe", "DICOMDIR", "film.zip"])
+def test_pipe_and_device_are_not_read(name: str, tmp_path: Path, pipeline: Pipeline) -> None:
+    os.mkfifo(tmp_path / name)
+    for path in (str(tmp_path / name), "/dev/zero"):
+        assert "a pipe or device; expected a regular file" in (results(pipeline, path)[path].reason or "")
+
+
+def test_file_that_grows_is_read_no_further_than_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "film.dcm"
+    path.write_bytes(b"x" * 100)
+    status = path.stat()
+    path.write_bytes(b"x" * 1000)
+    monkeypatch.setattr(Path, "stat", lambda self: status)
+    assert len(read_bytes(path, ReadLimits(max_file_bytes=100))) == 100
+
+
+def test_path_that_cannot_be_looked_at(tmp_path: Path, pipeline: Pipeline) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "good.dcm").write_bytes(build())
+    long, loop = str(tmp_path / ("n" * 300)), str(tmp_path / "loop")
+    found = results(pipeline, long, loop, str(tmp_path / "good.dcm"))
+    assert [r.status for r in found.values()] == ["failed", "failed", "predicted"]
+    assert "File name too long" in (found[long].reason or "")
+
+
+def test_file_below_a_closed_folder(tmp_path: Path, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The superuser opens every folder, so the refusal is put in its place."""
+    original = Path.stat
+
+    def stat(self: Path, **options: bool) -> os.stat_result:
+        if "closed" in self.parts:
+            raise PermissionError(13, "Permission denied", str(self))
+        return original(self, **options)
+
+    (tmp_path / "closed").mkdir()
+    film = tmp_path / "closed" / "film.dcm"
+    film.write_bytes(build())
+    monkeypatch.setattr(Path, "stat", stat)
+    assert "Permission denied" in (results(pipeline, str(film))[str(film)].reason or "")
+
+
+class _TooLarge:
+    def __init__(self, error: type[Exception], code: int | None = None) -> None:
+        self.error, self.code = error, code
+
+    def __call__(self, *args: object, **options: object) -> None:
+        error = self.error("no memory")
+        if self.code is not None:
+            error.code = self.code  # type: ignore[attr-defined]
+        raise error
+
+
+@pytest.mark.parametrize("step", ["read_image", "model_input", "predict", "load"])
+@pytest.mark.parametrize("raised", [_TooLarge(MemoryError), _TooLarge(cv2.error, cv2.Error.StsNoMem)])
+def test_too_little_memory_fails_the_image(
+    step: str, raised: _TooLarge, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = raised if step == "load" else build
+    if step == "predict":
+        monkeypatch.setattr(pipeline.classifier, "predict", raised)
+    elif step != "load":
+        monkeypatch.setattr(f"cxr_core.pipeline.{step}", raised)
+    result, _ = pipeline(Source("film.dcm", load))  # type: ignore[arg-type]
+    assert (result.status, result.prediction) == ("failed", None)
+    assert "more memory than there is" in checked(result.reason or "")
+    assert result.sop_instance_uid == (None if step in ("read_image", "load") else "2.25.1001")
+
+
+def test_other_errors_of_opencv_are_not_hidden(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cxr_core.pipeline.model_input", _TooLarge(cv2.error, cv2.Error.StsBadArg))
+    with pytest.raises(cv2.error):
+        pipeline(Source("film.dcm", build))
+
+
+@pytest.mark.parametrize("attributes", [{"Rows": 0}, {"BitsStored": None}, {"PixelData": b"\0\0"}])
+def test_failed_image_keeps_its_uid(attributes: dict[str, object], pipeline: Pipeline) -> None:
+    result, _ = pipeline(Source("film.dcm", lambda: build(**attributes)))
+    assert (result.status, result.sop_instance_uid) == ("failed", "2.25.1001")
+
+
+def test_uid_that_is_none_is_not_passed_on(pipeline: Pipeline) -> None:
+    data = build().replace(b"2.25.1001", b"SYNTHETIC")
+    assert pipeline(Source("film.dcm", lambda: data))[0].sop_instance_uid is None
 
 
 def test_links_in_a_circle(tmp_path: Path, pipeline: Pipeline) -> None:

@@ -237,6 +237,28 @@ def test_high_bit_shifts_the_values_down(high_bit: int, signed: bool) -> None:
     np.testing.assert_array_equal(image.stored, stored)
 
 
+def test_high_bit_shifts_the_cells_of_rle_too() -> None:
+    stored = _stored(12)
+    image = read_image(build(stored << 4, syntax="rle", bits_stored=12, HighBit=15))
+    np.testing.assert_array_equal(image.stored, stored)
+
+
+def test_streams_of_the_jpeg_family_hold_values_whatever_high_bit_says() -> None:
+    stored = _stored(12)
+    image = read_image(build(stored, syntax="jpeg-ls", bits_stored=12, HighBit=15))
+    np.testing.assert_array_equal(image.stored, stored)
+
+
+@pytest.mark.parametrize("high_bit", [0, 10, 16, 255])
+def test_high_bit_that_cannot_be(high_bit: int) -> None:
+    with pytest.raises(ImageReadError, match=f"High Bit {high_bit} of 12 bits stored in 16; expected 11; "):
+        read_image(build(bits_stored=12, HighBit=high_bit))
+
+
+def test_missing_high_bit_is_the_one_below_bits_stored() -> None:
+    np.testing.assert_array_equal(read_image(build(_stored(12), HighBit=None)).stored, _stored(12))
+
+
 def test_a_stream_brighter_than_bits_stored_is_cut_not_wrapped() -> None:
     """Lossy coding overshoots; wrapped values would be black dots in white."""
     stored = gradient(64, 64, 13)
@@ -459,7 +481,8 @@ def test_real_palette_files(name: str) -> None:
         ({"PatientAge": "", "PatientBirthDate": "20220101", "StudyDate": "20230101"}, 1),
         ({"PatientAge": "old", "PatientBirthDate": "20220101", "StudyDate": "20230101"}, 1),
         ({"PatientAge": "005Y", "PatientBirthDate": "19000101", "StudyDate": "20230101"}, 5),
-        ({"PatientAge": "999Y", "PatientBirthDate": "20220101", "StudyDate": "20230101"}, None),
+        ({"PatientAge": "999Y", "PatientBirthDate": "20220101", "StudyDate": "20230101"}, 1),
+        ({"PatientAge": "999Y", "PatientBirthDate": "18000101", "StudyDate": "20230101"}, None),
         ({"PatientBirthDate": "20300101", "StudyDate": "20260101"}, None),
         ({"PatientBirthDate": "18000101", "StudyDate": "20260101"}, None),
         ({"PatientBirthDate": "20220231", "StudyDate": "20260101"}, None),
