@@ -116,21 +116,23 @@ def deletion_insertion(
     areas: dict[str, list[tuple[float, float]]] = {"map": [], "centre": [], "chance": []}
     prior = centred_gaussian(INPUT_SIDE, INPUT_SIDE)
     for grey, cams, column in zip(greys, maps, columns, strict=True):
-        cells = cv2.resize(rng.random(grid, np.float32), grey.shape[::-1], interpolation=cv2.INTER_NEAREST)
-        orders = {"map": enlarged(cams[column], *grey.shape), "centre": prior, "chance": np.asarray(cells, np.float32)}
+        noise = cv2.resize(rng.random(grid, np.float32), grey.shape[::-1], interpolation=cv2.INTER_NEAREST)
+        chance = np.asarray(noise, np.float32)
+        orders = {"map": enlarged(cams[column], *grey.shape), "centre": prior, "chance": chance}
         canvas = np.asarray(cv2.GaussianBlur(grey, (0, 0), _CANVAS_SIGMA_PX), np.float32)
         mean = np.full_like(grey, grey.mean())
         for name, importance in orders.items():
-            deleted = _curve(classifier, _steps(grey, mean, importance), column)
-            inserted = _curve(classifier, _steps(canvas, grey, importance), column)
+            # A map is 0 over much of a picture (ReLU): there the order is that of chance, not from the top down.
+            order = np.lexsort((-chance.ravel(), -importance.ravel()))
+            deleted = _curve(classifier, _steps(grey, mean, order), column)
+            inserted = _curve(classifier, _steps(canvas, grey, order), column)
             areas[name].append((deleted, inserted))
     means = {name: CurveAreas(*(float(v) for v in np.mean(values, axis=0))) for name, values in areas.items()}
     return DeletionInsertion(len(greys), means["map"], means["centre"], means["chance"])
 
 
-def _steps(start: FloatArray, end: FloatArray, importance: FloatArray) -> list[FloatArray]:
-    """STEPS + 1 pictures from `start` to `end`, the most important pixels replaced first."""
-    order = np.argsort(-importance, axis=None, kind="stable")
+def _steps(start: FloatArray, end: FloatArray, order: npt.NDArray[np.int64]) -> list[FloatArray]:
+    """STEPS + 1 pictures from `start` to `end`, whose pixels are replaced in an order of flat indices."""
     picture = start.copy()
     pictures = [start]
     for part in np.array_split(order, STEPS):
@@ -168,8 +170,8 @@ def shifted(grey: FloatArray, down: int, right: int) -> FloatArray:
 
 def rank_correlation(first: FloatArray, second: FloatArray) -> float:
     """Spearman's; 0 where either is constant or not finite, as such a map tells nothing of another."""
-    spread = np.ptp(first), np.ptp(second)
-    if not np.isfinite(spread).all() or min(spread) == 0:
+    finite = np.isfinite(first).all() and np.isfinite(second).all()
+    if not finite or np.ptp(first) == 0 or np.ptp(second) == 0:
         return 0.0
     return float(spearmanr(first, second, axis=None).statistic)
 
