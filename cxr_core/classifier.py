@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from cxr_core.bundle import DOMAIN, GOLDEN, MODEL, Bundle, find_bundle
 from cxr_core.domain import DomainCheck, DomainResult
-from cxr_core.errors import BundleError
+from cxr_core.errors import BundleError, SettingsError
 from cxr_core.prediction import INDETERMINATE, Finding, ModelIdentity, Prediction, Withheld
 from cxr_core.preprocess import INPUT_SIDE, scaled
 from cxr_core.settings import Settings
@@ -59,7 +59,7 @@ class LiteRtGraph:
         from ai_edge_litert.interpreter import Interpreter
 
         try:
-            with _without_runtime_chatter():
+            with without_runtime_chatter():
                 interpreter = Interpreter(model_path=str(path), num_threads=threads)
                 interpreter.allocate_tensors()
                 self._runner = interpreter.get_signature_runner()
@@ -73,8 +73,8 @@ class LiteRtGraph:
 
 
 @contextmanager
-def _without_runtime_chatter() -> Iterator[None]:
-    """LiteRT prints an INFO line to file descriptor 2 as it makes its delegate and offers no switch for it."""
+def without_runtime_chatter() -> Iterator[None]:
+    """Keep file descriptor 2 silent: LiteRT prints a line there as it makes its delegate, without a switch for it."""
     sys.stderr.flush()
     kept = os.dup(2)
     try:
@@ -97,12 +97,14 @@ class Classifier:
     bundle : Bundle or str or None
         A loaded bundle, the name or folder of one, or None for the default.
     settings : Settings
-        `threads` and `population` are used.
+        `threads`, `population` and `prevalence` are used.
 
     Raises
     ------
     BundleError
         The bundle is missing, changed, or does not give its golden outputs on this machine.
+    SettingsError
+        A prevalence is set and the bundle is not two-class.
     """
 
     def __init__(self, bundle: Bundle | str | None = None, settings: Settings | None = None) -> None:
@@ -110,6 +112,10 @@ class Classifier:
         self.bundle = bundle if isinstance(bundle, Bundle) else find_bundle(bundle)
         manifest = self.bundle.manifest
         self.identity = ModelIdentity(manifest.name, manifest.version, self.bundle.sha256)
+        if self.settings.prevalence is not None and manifest.positive is None:
+            raise SettingsError(
+                f"a prevalence for model {manifest.name} {manifest.version}", "a two-class model", "leave it out"
+            )
         self._labels = tuple(label.name for label in manifest.labels)
         self._graph = LiteRtGraph(self.bundle.folder / MODEL, self.settings.threads)
         self._domain = DomainCheck.load(self.bundle.folder / DOMAIN)
@@ -157,7 +163,7 @@ class Classifier:
         return self._graph(np.ascontiguousarray(inputs, dtype=np.float32))
 
     def probabilities(self, logits: FloatArray) -> npt.NDArray[np.float64]:
-        """Calibrated probabilities of logits, same shape (n, classes)."""
+        """Calibrated probabilities of logits on the bundle's prevalence, same shape (n, classes)."""
         tempered = logits.astype(np.float64) / self.bundle.manifest.temperature
         if self.bundle.manifest.task == "multi_label":
             # exp() of the side that cannot overflow; both sides are the same function.
@@ -220,8 +226,18 @@ class Classifier:
         manifest = self.bundle.manifest
         probabilities = dict(zip(self._labels, map(float, row), strict=True))
         label, findings = self._decide(probabilities)
+        verdict = label
         if manifest.positive is not None:
-            probability = probabilities[manifest.positive]
+            validated = probabilities[manifest.positive]
+            if (
+                manifest.indeterminate is not None
+                and manifest.indeterminate[0] <= validated < manifest.indeterminate[1]
+            ):
+                verdict = INDETERMINATE
+            # Decided on the scale that was validated; what is shown moves to the site's, with its thresholds.
+            probability = self._on_site(validated)
+            if self.settings.prevalence is not None:
+                probabilities = {n: probability if n == manifest.positive else 1 - probability for n in probabilities}
         else:
             probability = probabilities[label] if label else max(probabilities.values())
         population = manifest.population.state(age_years)
@@ -234,15 +250,11 @@ class Classifier:
         if not domain.in_domain:
             warnings.append(f"out of domain: {domain.reason}")
             withheld = "out_of_domain"
-        verdict = label
-        if manifest.positive is not None and manifest.indeterminate is not None:
-            low, high = manifest.indeterminate
-            if low <= probability < high:
-                verdict = INDETERMINATE
         return Prediction(
             model=self.identity,
             labels=self._labels,
             probabilities=tuple(probabilities.values()),
+            prevalence=None if manifest.positive is None else self.settings.prevalence or manifest.prevalence,
             label=label,
             probability=probability,
             findings=findings,
@@ -257,6 +269,17 @@ class Classifier:
             embedding=embedding,
         )
 
+    def _on_site(self, probability: float) -> float:
+        """P(positive) moved from the bundle's prevalence to the site's: its log odds are shifted by the difference.
+
+        Saerens, Latinne and Decaestecker, Neural Computation 14 (2002).
+        """
+        site, own = self.settings.prevalence, self.bundle.manifest.prevalence
+        if site is None:
+            return probability
+        positive, negative = probability * site / own, (1 - probability) * (1 - site) / (1 - own)
+        return positive / (positive + negative)
+
     def _decide(self, probabilities: dict[str, float]) -> tuple[str | None, tuple[Finding, ...]]:
         """The label by the bundle's rule, and the findings: the positive class, or every class."""
         manifest = self.bundle.manifest
@@ -264,7 +287,7 @@ class Classifier:
             probability, threshold = probabilities[manifest.positive], manifest.thresholds[manifest.positive]
             positive = probability >= threshold
             negative = next(name for name in self._labels if name != manifest.positive)
-            finding = Finding(manifest.positive, probability, threshold, positive)
+            finding = Finding(manifest.positive, self._on_site(probability), self._on_site(threshold), positive)
             return manifest.positive if positive else negative, (finding,)
         if manifest.task == "multi_label":
             return None, tuple(

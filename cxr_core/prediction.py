@@ -1,4 +1,4 @@
-"""Step 6: the records that a reader, a node or a script gets, and their JSON form (docs/json.md)."""
+"""Step 6: the records that a reader, a node or a script gets, and their JSON form (its keys: README.md)."""
 
 from __future__ import annotations
 
@@ -46,6 +46,9 @@ class Prediction:
     labels: tuple[str, ...]
     probabilities: tuple[float, ...]
     """Calibrated, in the order of `labels`; sum to 1 for a single-label bundle."""
+
+    prevalence: float | None
+    """The share of positives that the probabilities hold for; None of a bundle that is not two-class."""
 
     label: str | None
     """By the bundle's rule; None for a multi-label bundle."""
@@ -117,6 +120,7 @@ class ImageResult:
             "label": p and p.label,
             "probability": p and p.probability,
             "probabilities": p and dict(zip(p.labels, p.probabilities, strict=True)),
+            "prevalence": p and p.prevalence,
             "findings": [
                 {"label": f.label, "probability": f.probability, "threshold": f.threshold, "positive": f.positive}
                 for f in (p.findings if p else ())

@@ -64,5 +64,13 @@ class Settings:
     population: Literal["withhold", "warn"] = "withhold"
     """What happens to a verdict on a patient outside the bundle's population: withheld, or given with a warning."""
 
+    prevalence: float | None = None
+    """The site's own share of positives, between 0 and 1, that the probabilities of a two-class bundle shall hold for;
+    None for the bundle's. Decisions stay where they were validated."""
+
     threads: int = 1
     """Threads of the model runtime; everything else runs in the calling thread. One film needs no more."""
+
+    def __post_init__(self) -> None:
+        if self.prevalence is not None and not 0 < self.prevalence < 1:
+            raise SettingsError(f"a prevalence of {self.prevalence:g}", "a share between 0 and 1", "correct it")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from cxr_core.classifier import Classifier
-from cxr_core.errors import BundleError
+from cxr_core.errors import BundleError, SettingsError
 from cxr_core.phantom import PhantomSettings, display_values
 from cxr_core.pipeline import Pipeline
 from cxr_core.prediction import INDETERMINATE, Prediction
@@ -145,6 +145,55 @@ def test_two_classes(
     (finding,) = answer.findings
     assert (finding.label, finding.threshold, finding.positive) == ("PNEUMONIA", 0.6, label == "PNEUMONIA")
     assert finding.probability == answer.probability
+
+
+@pytest.mark.parametrize("site", [0.02, 0.5, 0.7, 0.98])
+@pytest.mark.parametrize("own", [0.3, 0.7])
+@pytest.mark.parametrize("probability", [0.0001, 0.2, 0.299, 0.301, 0.599, 0.601, 0.97, 0.9999])
+def test_prevalence_of_the_site_moves_scores_and_no_decision(
+    probability: float, own: float, site: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = two_class(tmp_path / "own", monkeypatch, probability, prevalence=own)
+    after = two_class(tmp_path / "site", monkeypatch, probability, Settings(prevalence=site), prevalence=own)
+
+    def logit(share: float | None) -> float:
+        assert share is not None
+        return float(np.log(share / (1 - share)))
+
+    shift = logit(site) - logit(own)
+    assert logit(after.probability) == pytest.approx(logit(before.probability) + shift)
+    assert logit(after.findings[0].threshold) == pytest.approx(logit(before.findings[0].threshold) + shift)
+    assert after.findings[0].probability == after.probability == after.probabilities[1]
+    assert sum(after.probabilities) == pytest.approx(1)
+    assert (after.label, after.verdict, after.findings[0].positive) == (
+        before.label,
+        before.verdict,
+        before.findings[0].positive,
+    )
+    assert (before.prevalence, after.prevalence) == (own, site)
+
+
+def test_prevalence_at_the_edges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sure = answering(tmp_path / "b", monkeypatch, [0.0, 500.0], Settings(prevalence=1e-9))
+    assert sure.predict(inputs(1), [CHILD])[0].probability == pytest.approx(1)
+    for share in (0, 1, -0.1, 30, float("nan")):
+        with pytest.raises(SettingsError, match="expected a share between 0 and 1"):
+            Settings(prevalence=share)
+
+
+@pytest.mark.parametrize("task", ["single_label", "multi_label"])
+def test_prevalence_is_of_two_class_bundles(task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {
+        "labels": labels("A", "B", "C"),
+        "positive": None,
+        "indeterminate": None,
+        "task": task,
+        "thresholds": {"A": 0.5, "B": 0.5, "C": 0.5},
+    }
+    plain = answering(tmp_path / "b", monkeypatch, [0.0, 1.0, 2.0], **options)
+    assert plain.predict(inputs(1), [CHILD])[0].prevalence is None
+    with pytest.raises(SettingsError, match=r"a prevalence for model cnn .*; expected a two-class model"):
+        answering(tmp_path / "c", monkeypatch, [0.0, 1.0, 2.0], Settings(prevalence=0.1), **options)
 
 
 def test_edges_of_the_band_and_the_threshold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
