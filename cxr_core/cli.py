@@ -16,7 +16,7 @@ from typing import Annotated, Optional
 import typer
 
 from cxr_core import __version__
-from cxr_core.errors import CxrError
+from cxr_core.errors import BundleError, CxrError
 from cxr_core.settings import INTAKE_RULES, IntakeSettings, Settings
 
 app = typer.Typer(
@@ -64,6 +64,36 @@ def _quick_start() -> Iterator[None]:
     atexit.register(gc.freeze)
 
 
+@contextmanager
+def _one_line() -> Iterator[None]:
+    """What may go wrong in any command, told in one line; wrong usage or an unusable model or folder is code 2."""
+    try:
+        yield
+    except CxrError as error:
+        typer.echo(f"cxr: {error}", err=True)
+        raise typer.Exit(2) from error
+    except ImportError as error:
+        brief = " ".join(str(error).split())
+        typer.echo(f"cxr: a part that it needs cannot be loaded ({brief}); see `cxr doctor`", err=True)
+        raise typer.Exit(1) from error
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`); what it wanted it has.
+        _drop_output()
+        raise typer.Exit(0) from None
+    except OSError as error:
+        if error.filename is not None:  # not one of writing to a stream
+            raise
+        _drop_output()
+        typer.echo(f"cxr: the output cannot be written ({error.strerror}); free space, or send it elsewhere", err=True)
+        raise typer.Exit(1) from error
+
+
+def _drop_output() -> None:
+    """What is still in the buffer goes nowhere: Python would try it again at exit, and complain."""
+    with Path(os.devnull).open("w") as nothing:
+        os.dup2(nothing.fileno(), sys.stdout.fileno())
+
+
 @app.command()
 def predict(
     paths: Annotated[list[str], typer.Argument(help="Files, folders, zip archives, DICOMDIR; DICOM, JPEG or PNG.")],
@@ -80,6 +110,10 @@ def predict(
     population: Annotated[
         str, typer.Option(help="Verdicts on patients outside the model's population: withhold, or warn.")
     ] = "withhold",
+    prevalence: Annotated[
+        Optional[float],
+        typer.Option(help="Share of positives at this site, 0 to 1: probabilities and thresholds are moved to it."),
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, max=64, help="Threads of the model.")] = 1,
 ) -> None:
     """Classify chest radiographs.
@@ -92,24 +126,28 @@ def predict(
         intake = IntakeSettings(frozenset(accept or ()))
     except CxrError as error:
         raise typer.BadParameter(str(error), param_hint="--accept") from error
-    missing = [path for path in paths if not Path(path).exists()]
-    if len(missing) == len(paths):
-        raise typer.BadParameter(f"{missing[0]}; expected an existing file or folder", param_hint="PATH...")
-    with _quick_start():
-        from cxr_core.predict_command import run
+    missing = [path for path in paths if _is_missing(path)]
+    if len(missing) == len(paths) or "" in paths:
+        wrong = "an empty path" if "" in paths else missing[0]
+        raise typer.BadParameter(f"{wrong}; expected an existing file or folder", param_hint="PATH...")
+    with _one_line():
+        with _quick_start():
+            from cxr_core.predict_command import run
 
+        settings = Settings(intake=intake, population=population, prevalence=prevalence, threads=threads)  # type: ignore[arg-type]
+        if run(paths, model, settings, heatmap_dir, as_json=as_json):
+            raise typer.Exit(1)
+
+
+def _is_missing(path: str) -> bool:
+    """Whether there is no such path. One that cannot be looked at is not missing: reading it tells why."""
     try:
-        settings = Settings(intake=intake, population=population, threads=threads)  # type: ignore[arg-type]
-        failed = run(paths, model, settings, heatmap_dir, as_json=as_json)
-    except CxrError as error:
-        typer.echo(f"cxr: {error}", err=True)
-        raise typer.Exit(2) from error
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`); what it wanted it has.
-        sys.stderr.close()
-        raise typer.Exit(0) from None
-    if failed:
-        raise typer.Exit(1)
+        Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        pass
+    return False
 
 
 @app.command()
@@ -118,70 +156,74 @@ def models(
     as_json: Annotated[bool, typer.Option("--json", help="The manifests, one JSON object a line.")] = False,
 ) -> None:
     """List the models with their figures, or print the card of one."""
-    from cxr_core.bundle import bundle_folders, find_bundle, load_bundle
+    with _one_line():
+        from cxr_core.bundle import find_bundle
 
-    try:
         if name is not None:
             typer.echo(find_bundle(name).card())
-            return
+        elif _list_models(as_json):
+            raise typer.Exit(1)
+
+
+def _list_models(as_json: bool) -> bool:
+    """Print what is there; whether a bundle, or the default, cannot be used."""
+    from cxr_core.bundle import bundle_folders, find_bundle, load_bundle
+
+    default, told = None, set()
+    try:
         default = find_bundle().folder
-    except CxrError as error:
-        typer.echo(f"cxr: {error}", err=True)
-        raise typer.Exit(1) from error
-    broken = False
+    except BundleError as error:
+        told = {str(error)}
     for folder in bundle_folders():
         try:
             bundle = load_bundle(folder)
-        except CxrError as error:
-            typer.echo(f"cxr: {error}", err=True)
-            broken = True
+        except BundleError as error:
+            told.add(str(error))
             continue
         manifest = bundle.manifest
         if as_json:
-            typer.echo(
-                json.dumps(
-                    {
-                        "folder": str(folder),
-                        "default": folder == default,
-                        **manifest.model_dump(),
-                        "sha256": bundle.sha256,
-                        "sha256_of_files": manifest.sha256,
-                    }
-                )
-            )
+            described = manifest.model_dump() | {"sha256": bundle.sha256, "sha256_of_files": manifest.sha256}
+            typer.echo(json.dumps({"folder": str(folder), "default": folder == default, **described}))
             continue
         mark = " (default)" if folder == default else ""
         typer.echo(f"{manifest.name} {manifest.version}{mark}: {manifest.description}")
-        typer.echo(
-            f"  answers    {', '.join(label.name for label in manifest.labels)};"
-            f" validated for {manifest.population.description}"
-        )
-        figures = manifest.metrics.get("holdout", {})
+        labels = ", ".join(label.name for label in manifest.labels)
+        typer.echo(f"  answers    {labels}; validated for {manifest.population.description}")
+        figures = _figures(manifest.metrics.get("holdout"))
         if figures:
-            typer.echo(
-                f"  held out   AUC {figures['auc']:.3f}, accuracy {100 * figures['accuracy']:.1f} %,"
-                f" log loss {figures['loss']:.3f} on {figures['n']} films of {figures['patients']} patients"
-            )
+            typer.echo(f"  held out   {figures}")
         typer.echo(f"  card       cxr models {manifest.name}")
         typer.echo(f"  folder     {folder}")
-    if broken:
-        raise typer.Exit(1)
+    for line in sorted(told):
+        typer.echo(f"cxr: {line}", err=True)
+    return bool(told)
+
+
+def _figures(holdout: object) -> str:
+    """The figures of the held-out patients in words, as far as a bundle of any task has them."""
+    found = holdout if isinstance(holdout, dict) else {}
+    numbers = {key: value for key, value in found.items() if isinstance(value, (int, float))}
+    formats = {"auc": "AUC {:.3f}", "accuracy": "accuracy {:.1%}", "loss": "log loss {:.3f}"}
+    told = ", ".join(text.format(numbers[key]).replace("%", " %") for key, text in formats.items() if key in numbers)
+    films = f"{numbers['n']} films" if "n" in numbers else ""
+    patients = f"{numbers['patients']} patients" if "patients" in numbers else ""
+    return " on ".join(part for part in (told, " of ".join(part for part in (films, patients) if part)) if part)
 
 
 @app.command()
 def doctor() -> None:
     """Say in plain words what is installed, what is missing, and which model is used."""
-    from cxr_core.doctor import examine_installation
+    with _one_line():
+        from cxr_core.doctor import examine_installation
 
-    healthy = True
-    for line in examine_installation():
-        typer.echo(f"{line.mark:8} {line.text}")
-        healthy = healthy and line.mark != "broken"
-    typer.echo(
-        "The command `cxr predict` works." if healthy else "Something that `cxr predict` needs is broken, see above."
-    )
-    if not healthy:
-        raise typer.Exit(1)
+        healthy = True
+        for line in examine_installation():
+            typer.echo(f"{line.mark:8} {line.text}")
+            healthy = healthy and line.mark != "broken"
+        works, broken = "The command `cxr predict` works.", "Something that `cxr predict` needs is broken, see above."
+        typer.echo(works if healthy else broken)
+        if not healthy:
+            raise typer.Exit(1)
 
 
 @app.command()
@@ -189,13 +231,14 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for the overlay pictures.")] = Path("demo_output"),
 ) -> None:
     """Classify the sample studies and a real chest film, and write overlay pictures."""
-    from cxr_core.demo import run_demo
+    with _one_line():
+        from cxr_core.demo import run_demo
 
-    try:
-        typer.echo(run_demo(out))
-    except CxrError as error:
-        typer.echo(f"cxr: {error}", err=True)
-        raise typer.Exit(1) from error
+        picture, failed = run_demo(out)
+        if picture is not None:
+            typer.echo(picture)
+        if failed:
+            raise typer.Exit(1)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +23,28 @@ _EXTRAS = {
     "train": ("tensorflow", "training"),
     "demo": ("data_store", "the real chest film of the demonstration"),
 }
-_CORE = ("numpy", "pydicom", "opencv-python-headless", "ai-edge-litert", "imagecodecs", "pillow")
+#: What `cxr predict` needs: the package, and the module that is loaded to see that it works.
+_CORE = {
+    "numpy": "numpy",
+    "pydicom": "pydicom",
+    "opencv-python-headless": "cv2",
+    "ai-edge-litert": "ai_edge_litert.interpreter",
+    "imagecodecs": "imagecodecs",
+    "pillow": "PIL.Image",
+    "pydantic": "pydantic",
+    "platformdirs": "platformdirs",
+    "rich": "rich.progress",
+    "typer": "typer",
+}
+#: Debian's packages of the system libraries that those link to, by the beginning of the file name.
+_LIBRARIES = {
+    "libglib": "libglib2.0-0",
+    "libgthread": "libglib2.0-0",
+    "libGL": "libgl1",
+    "libstdc++": "libstdc++6",
+    "libgomp": "libgomp1",
+    "libz": "zlib1g",
+}
 #: What PySide6 needs of a minimal Debian or Ubuntu.
 QT_LIBRARIES = "libglib2.0-0 libgl1 libegl1 libdbus-1-3 libfontconfig1 libxkbcommon0"
 
@@ -38,13 +60,13 @@ class Line:
 def examine_installation() -> Iterator[Line]:
     """The report, line by line. "missing" is optional, "broken" is not."""
     yield Line("ok", f"cxr-assistant {__version__} on Python {platform.python_version()}, {platform.platform()}")
-    for package in _CORE:
-        try:
-            yield Line("ok", f"{package} {version(package)}")
-        except PackageNotFoundError:
-            yield Line("broken", f"{package} is not installed: install cxr-assistant again")
-    yield from _decoders()
-    yield from _models()
+    core = [_core(package, module) for package, module in _CORE.items()]
+    yield from core
+    if all(line.mark == "ok" for line in core):
+        yield from _decoders()
+        yield from _models()
+    else:
+        yield Line("note", "decoders and models were not tried without it")
     for extra, (module, purpose) in _EXTRAS.items():
         if find_spec(module) is None:
             yield Line("missing", f"{purpose} ({module}): in the repository, pip install '.[{extra}]'")
@@ -52,6 +74,22 @@ def examine_installation() -> Iterator[Line]:
             yield Line("ok", f"{purpose} ({module})")
     if find_spec("PySide6") is not None:
         yield from _qt()
+
+
+def _core(package: str, module: str) -> Line:
+    again = f"run `{sys.executable} -m pip install --force-reinstall {package}`"
+    try:
+        import_module(module)
+        return Line("ok", f"{package} {version(package)}")
+    except PackageNotFoundError:
+        return Line("broken", f"{package} is not installed: {again}")
+    except ModuleNotFoundError as error:
+        return Line("broken", f"{package} cannot be loaded (no module {error.name}): {again}")
+    except Exception as error:  # noqa: BLE001  # a half installed or mismatched binary raises many kinds
+        library = re.search(r"lib[\w+.-]*\.so[.\d]*", str(error))
+        wanted = next((deb for start, deb in _LIBRARIES.items() if library and library[0].startswith(start)), None)
+        remedy = f"run `apt-get install -y {wanted}`" if wanted else again
+        return Line("broken", f"{package} cannot be loaded ({' '.join(str(error).split())[:160]}): {remedy}")
 
 
 def _decoders() -> Iterator[Line]:

@@ -5,6 +5,7 @@ The colours are viridis (van der Walt and Smith, 2015): perceptually uniform, an
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from cxr_core.bundle import Manifest
 from cxr_core.chest_image import ChestImage
+from cxr_core.errors import OutputError
 from cxr_core.grayscale import default_voi, grayscale_table
 from cxr_core.prediction import INDETERMINATE, Prediction
 
@@ -100,6 +102,8 @@ def verdict_lines(prediction: Prediction, manifest: Manifest) -> list[str]:
     else:
         answer = f"{prediction.verdict}: {meanings[prediction.verdict]}"
     scores = ", ".join(f"P({finding.label}) {finding.probability:.2f}" for finding in prediction.findings[:3])
+    if prediction.prevalence is not None and prediction.prevalence != manifest.prevalence:
+        scores += f" at a prevalence of {100 * prediction.prevalence:g} %"
     model = f"{prediction.model.name} {prediction.model.version}, validated for {manifest.population.description}"
     return [answer, f"{scores}   ({model})"]
 
@@ -163,6 +167,16 @@ def _wrapped(text: str, width: int, font: object) -> list[str]:
         else:
             lines[-1] = longer
     return lines
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make a folder for pictures and see that it can be written to. Raises OutputError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OutputError(f"{folder} ({error.strerror})", "a folder to write to", "name another") from error
 
 
 def write_png(path: Path, bgr: npt.NDArray[np.uint8]) -> None:

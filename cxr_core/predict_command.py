@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -11,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from cxr_core.bundle import Manifest
 from cxr_core.classifier import Classifier
-from cxr_core.errors import CxrError, ImageReadError
-from cxr_core.heatmap import render_overlay, verdict_lines, write_png
-from cxr_core.pipeline import Pipeline
+from cxr_core.errors import ImageReadError
+from cxr_core.heatmap import prepare_folder, render_overlay, verdict_lines, write_png
+from cxr_core.pipeline import Pipeline, enough_memory
 from cxr_core.prediction import ImageResult
 from cxr_core.reading import Source, find_sources
 from cxr_core.settings import Settings
@@ -25,20 +26,14 @@ if TYPE_CHECKING:
 PROGRESS_FROM = 4
 
 
-class OutputError(CxrError):
-    """A folder that cannot be written to."""
-
-
 def run(paths: Sequence[str], model: str | None, settings: Settings, heatmap_dir: Path | None, *, as_json: bool) -> int:
     """Classify what is behind the paths and print the results; the number of failed images.
 
-    Raises BundleError for an unusable model and OutputError for an unusable heat-map folder.
+    Raises BundleError for an unusable model, SettingsError for a setting that does not go with it, and OutputError for
+    an unusable heat-map folder.
     """
     if heatmap_dir is not None:
-        try:
-            heatmap_dir.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{heatmap_dir} ({error.strerror})", "a folder to write to", "name another") from error
+        prepare_folder(heatmap_dir)
     pipeline = Pipeline(Classifier(model, settings))
 
     def sources() -> Iterator[Source]:
@@ -64,10 +59,15 @@ def run(paths: Sequence[str], model: str | None, settings: Settings, heatmap_dir
 def _sources(typed: str, settings: Settings, heatmap_dir: Path | None) -> Iterator[Source]:
     """The images behind a typed path, without our own pictures where they are written into a folder of it."""
     sources = find_sources(typed, settings.limits)
-    if heatmap_dir is None or Path(typed).resolve() not in heatmap_dir.resolve().parents:
+    if heatmap_dir is None or _real(typed) not in _real(heatmap_dir).parents:
         return sources
-    own = heatmap_dir.resolve()
-    return (source for source in sources if own not in Path(source.name).resolve().parents)
+    own = _real(heatmap_dir)
+    return (source for source in sources if own not in _real(source.name).parents)
+
+
+def _real(path: str | Path) -> Path:
+    """The path without links; Path.resolve raises for one that links to itself."""
+    return Path(os.path.realpath(path))
 
 
 def _results(
@@ -78,19 +78,23 @@ def _results(
         heatmap = None
         if heatmap_dir is not None and image is not None and result.prediction is not None:
             try:
-                picture = render_overlay(image, result.prediction, pipeline.classifier.bundle.manifest)
+                with enough_memory():
+                    picture = render_overlay(image, result.prediction, pipeline.classifier.bundle.manifest)
                 # Named by content: a path or a header may hold a patient's name, and the same pixels another answer.
                 digest = hashlib.sha256(picture.tobytes()).hexdigest()[:12]
                 path = heatmap_dir / f"{digest}.{result.prediction.model.name}.png"
                 write_png(path, picture)
                 heatmap = str(path)
             except OSError as error:
-                raise OutputError(
-                    f"{heatmap_dir} ({error.strerror})", "a folder to write to", "free space there"
-                ) from error
+                result = _failed(result, f"its overlay cannot be written ({error.strerror}); free space in the folder")
             except ImageReadError as error:  # JPEG 2000 may reduce well and still be damaged in its finest level
-                result = ImageResult(result.path, "failed", str(error), None, (), None, result.milliseconds)
+                result = _failed(result, str(error))
         yield result, heatmap
+
+
+def _failed(result: ImageResult, reason: str) -> ImageResult:
+    """A result whose picture, which was asked for, could not be had."""
+    return ImageResult(result.path, "failed", reason, result.sop_instance_uid, (), None, result.milliseconds)
 
 
 def describe(result: ImageResult, manifest: Manifest, heatmap: str | None = None) -> str:

@@ -1,4 +1,7 @@
-"""The sample studies that are shipped in resources/samples: synthetic, one for each kind of answer.
+"""The sample studies that are shipped in resources/samples: drawn chests that the steps treat differently.
+
+They test the chain: two children, an adult, a lateral view, an upside-down film. A model's scores on drawings mean
+nothing, so no verdict is promised for any of them.
 
 `python -m cxr_core.samples FOLDER` writes them again.
 """

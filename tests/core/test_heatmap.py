@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from cxr_core.classifier import Classifier
+from cxr_core.errors import OutputError
 from cxr_core.heatmap import (
     OverlaySettings,
     blend,
     colour_map,
     colour_table,
+    prepare_folder,
     relative,
     render_overlay,
     verdict_lines,
@@ -179,6 +181,21 @@ def test_words_for_every_kind_of_answer(pipeline: Pipeline, changes: dict[str, o
     lines = verdict_lines(prediction, pipeline.classifier.bundle.manifest)
     assert words in lines[0]
     assert "validated for children of 1 to 5 years" in lines[1]
+
+
+def test_prevalence_of_the_site_is_named(pipeline: Pipeline) -> None:
+    prediction, manifest = predicted(pipeline, build()), pipeline.classifier.bundle.manifest
+    assert "prevalence" not in verdict_lines(prediction, manifest)[1]
+    assert " at a prevalence of 2.5 %" in verdict_lines(replace(prediction, prevalence=0.025), manifest)[1]
+
+
+def test_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
+    prepare_folder(tmp_path / "new" / "deep")
+    assert list((tmp_path / "new" / "deep").iterdir()) == []
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/self")):
+        with pytest.raises(OutputError, match="expected a folder to write to"):
+            prepare_folder(folder)
 
 
 def test_png_is_written_whole(tmp_path: Path) -> None:

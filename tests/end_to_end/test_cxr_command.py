@@ -19,10 +19,13 @@ import pytest
 from PIL import Image
 
 from cxr_core.classifier import Classifier
+from cxr_core.demo import run_demo
 from cxr_core.phantom import PhantomSettings, display_values
 from cxr_core.pipeline import Pipeline
+from cxr_core.predict_command import run
 from cxr_core.reading import Source
 from cxr_core.samples import sample_folder
+from cxr_core.settings import Settings
 from tests.bundle_builder import SHIPPED, copy_bundle
 from tests.dicom_builder import LOSSY, TRANSFER_SYNTAXES, build
 
@@ -39,6 +42,7 @@ TYPES: dict[str, tuple[type, ...]] = {
     "label": (str, type(None)),
     "probability": (float, type(None)),
     "probabilities": (dict, type(None)),
+    "prevalence": (float, type(None)),
     "findings": (list,),
     "verdict": (str, type(None)),
     "verdict_withheld": (str, type(None)),
@@ -94,6 +98,7 @@ def check_types(line: dict[str, Any]) -> None:
         assert set(line["probabilities"]) == {"NORMAL", "PNEUMONIA"}
         assert sum(line["probabilities"].values()) == pytest.approx(1)
         assert line["probability"] == line["probabilities"]["PNEUMONIA"]
+        assert 0 < line["prevalence"] < 1
         (finding,) = line["findings"]
         assert list(finding) == ["label", "probability", "threshold", "positive"]
         assert finding["label"] == "PNEUMONIA"
@@ -128,7 +133,8 @@ def stored_film() -> np.ndarray:
 # --- predict: the contract ---
 
 
-def test_samples_show_every_kind_of_answer() -> None:
+def test_samples_are_told_apart_by_age_view_and_orientation() -> None:
+    """Not by what the model says of a drawing: its scores on them mean nothing, and change with every model."""
     found = {Path(line["path"]).name: line for line in lines(sample_folder())}
     child, adult = found[CHILD], found["synthetic-3-adult.dcm"]
     lateral, turned = found["synthetic-4-lateral.dcm"], found["synthetic-5-upside-down.dcm"]
@@ -190,6 +196,35 @@ def test_population_may_warn() -> None:
     assert line["verdict_withheld"] is None
     assert line["population"] == "outside"
     assert any("not validated for this patient" in warning for warning in line["warnings"])
+
+
+def test_prevalence_of_the_site(child: Path) -> None:
+    (own,), (site,) = lines(child), lines(child, "--prevalence", "0.02")
+    manifest = json.loads((SHIPPED / "bundle.json").read_text())
+    assert (own["prevalence"], site["prevalence"]) == (manifest["prevalence"], 0.02)
+    assert site["probability"] < own["probability"]
+    assert site["findings"][0]["threshold"] < own["findings"][0]["threshold"]
+    assert (site["label"], site["verdict"]) == (own["label"], own["verdict"])
+    assert "at a prevalence of 2 %" in cxr("predict", child, "--prevalence", "0.02").stdout
+    assert "at a prevalence" not in cxr("predict", child).stdout
+
+
+def test_prevalence_of_a_bundle_that_is_not_two_class(tmp_path: Path, child: Path) -> None:
+    changes = {"task": "multi_label", "positive": None, "indeterminate": None}
+    folder = copy_bundle(tmp_path / "many", **changes, thresholds={"NORMAL": 0.5, "PNEUMONIA": 0.5})
+    done = cxr("predict", child, "--model", folder, "--prevalence", "0.1", code=2)
+    assert "a prevalence for model cnn" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_path_that_cannot_be_looked_at_and_the_rest_goes_on(options: list[str], tmp_path: Path, child: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    words = ("n" * 300, "loop", "/dev/zero", "film.dcm", "--heatmap-dir", "out")
+    done = cxr("predict", *options, *words, cwd=tmp_path, code=1)
+    assert done.stderr == ""
+    assert done.stdout.count("failed") >= 3
+    assert len(list((tmp_path / "out").iterdir())) == 1
 
 
 def test_model_by_folder_and_by_name(tmp_path: Path, child: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -337,6 +372,48 @@ def test_heatmap_folder_that_cannot_be_made(tmp_path: Path, child: Path) -> None
     assert "expected a folder to write to" in done.stderr
 
 
+def test_overlay_that_cannot_be_written_fails_its_image_only(tmp_path: Path, child: Path) -> None:
+    out = tmp_path / "out"
+    (named,) = [line["heatmap"] for line in lines(child, "--heatmap-dir", out)]
+    Path(named).unlink()
+    (Path(named) / "in the way").mkdir(parents=True)
+    found = lines(child, sample_folder() / "synthetic-3-adult.dcm", "--heatmap-dir", out, code=1)
+    assert [line["status"] for line in found] == ["failed", "predicted"]
+    assert "its overlay cannot be written" in found[0]["reason"]
+    assert (found[0]["heatmap"], found[0]["sop_instance_uid"] is None) == (None, False)
+    assert found[1]["heatmap"] is not None
+
+
+def test_overlay_without_memory_fails_its_image_only(child: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def render(*arguments: object) -> np.ndarray:
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise MemoryError
+        return np.zeros((9, 9, 3), np.uint8)
+
+    monkeypatch.setattr("cxr_core.predict_command.render_overlay", render)
+    failed = run([str(child), str(child)], None, Settings(), child.parent / "out", as_json=True)
+    assert (failed, len(calls)) == (1, 2)
+
+
+def test_heatmap_folder_that_cannot_be_written_to_is_found_first(child: Path) -> None:
+    done = cxr("predict", child, "--heatmap-dir", "/proc/self", code=2)
+    assert done.stdout == ""
+    assert "expected a folder to write to" in done.stderr
+
+
+@pytest.mark.parametrize("words", [["predict"], ["predict", "--json"], ["models"], ["models", "cnn"], ["doctor"]])
+def test_output_that_cannot_be_written_is_one_line(words: list[str], child: Path) -> None:
+    typed = [child] if words[0] == "predict" else []
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([CXR, *words, *typed], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("cxr: the output cannot be written (No space left on device)")
+
+
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_reader_that_goes_away(options: list[str]) -> None:
     command = [CXR, "predict", *options, *[sample_folder()] * 4]
@@ -370,6 +447,9 @@ def test_nothing_of_the_patient_is_printed(tmp_path: Path) -> None:
     [
         (["predict"], "PATHS"),
         (["predict", "nowhere.dcm"], "nowhere.dcm"),
+        (["predict", ""], "an empty path"),
+        (["predict", "film.dcm", ""], "an empty path"),
+        (["predict", "film.dcm", "--prevalence", "1"], "a share between 0 and 1"),
         (["predict", "nowhere.dcm", "neither.dcm"], "nowhere.dcm"),
         (["predict", "film.dcm", "--no-such-option"], "--no-such-option"),
         (["predict", "film.dcm", "--accept", "everything"], "everything"),
@@ -417,7 +497,7 @@ def test_card_of_a_model() -> None:
 
 
 def test_unknown_model_has_no_card() -> None:
-    done = cxr("models", "resnet", code=1)
+    done = cxr("models", "resnet", code=2)
     assert "no model named resnet; expected one of: " in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
@@ -429,6 +509,71 @@ def test_damaged_model_is_told_beside_the_others(tmp_path: Path, monkeypatch: py
     done = cxr("models", code=1)
     assert "model.tflite of bundle wreck was changed" in done.stderr
     assert "cnn" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("holdout", "told"),
+    [
+        ({"n": 785, "auc": 0.5}, "AUC 0.500 on 785 films"),
+        ({"auc": {"A": 0.5}, "loss": 0.25, "patients": 9}, "log loss 0.250 on 9 patients"),
+        ({"accuracy": 0.954, "n": 785, "patients": 343}, "accuracy 95.4 % on 785 films of 343 patients"),
+        ({"n": 5}, "5 films"),
+        ({}, None),
+        ("none", None),
+    ],
+)
+def test_figures_of_a_bundle_are_told_as_far_as_it_has_them(
+    holdout: object, told: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy_bundle(tmp_path / "other", name="other", metrics={"holdout": holdout})
+    monkeypatch.setenv("CXR_MODELS", str(tmp_path))
+    out = cxr("models").stdout.splitlines()
+    start = next(i for i, line in enumerate(out) if line.startswith("other "))
+    held_out = [line for line in out[start : start + 3] if line.startswith("  held out")]
+    assert held_out == ([] if told is None else [f"  held out   {told}"])
+
+
+def without(folder: Path, module: str, code: str) -> dict[str, str]:
+    """An environment in which a module cannot be imported."""
+    path = folder / "shadow" / f"{module}.py"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(code)
+    return os.environ | {"PYTHONPATH": str(path.parent)}
+
+
+_LIBRARY = 'raise ImportError("libgthread-2.0.so.0: cannot open shared object file: No such file or directory")'
+_GONE = "raise ModuleNotFoundError(\"No module named 'gone'\", name='gone')"
+
+
+@pytest.mark.parametrize(
+    ("module", "package", "code", "remedy"),
+    [
+        ("cv2", "opencv-python-headless", _LIBRARY, "run `apt-get install -y libglib2.0-0`"),
+        ("cv2", "opencv-python-headless", "raise AttributeError('_ARRAY_API not found')", "-m pip install"),
+        ("ai_edge_litert", "ai-edge-litert", _GONE, "pip install --force-reinstall ai-edge-litert`"),
+        ("imagecodecs", "imagecodecs", _GONE, "pip install --force-reinstall imagecodecs`"),
+        ("platformdirs", "platformdirs", _GONE, "pip install --force-reinstall platformdirs`"),
+    ],
+)
+def test_doctor_and_predict_without_a_part(
+    module: str, package: str, code: str, remedy: str, tmp_path: Path, child: Path
+) -> None:
+    environment = without(tmp_path, module, code)
+    options = {"capture_output": True, "text": True, "timeout": 60, "env": environment}
+    done = subprocess.run([CXR, "doctor"], **options)
+    assert (done.returncode, done.stderr) == (1, "")
+    (broken,) = [line for line in done.stdout.splitlines() if line.startswith("broken")]
+    assert f"{package} cannot be loaded" in broken
+    assert remedy in broken
+    if module == "imagecodecs":
+        return  # loaded for a compressed film only
+    if "AttributeError" in code:
+        return
+    done = subprocess.run([CXR, "predict", child], **options)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("cxr: a part that it needs cannot be loaded (")
+    assert line.endswith("see `cxr doctor`")
 
 
 def test_doctor() -> None:
@@ -462,3 +607,21 @@ def test_demo_writes_pictures(tmp_path: Path) -> None:
     assert len(list(out.glob("*.png"))) >= 4
     assert "withheld" in done.stdout
     assert "not for diagnosis" in done.stdout
+    assert "scores on them mean nothing" in " ".join(done.stdout.split())
+
+
+def test_demo_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    done = cxr("demo", "--out", tmp_path / "taken", code=2)
+    assert len(done.stderr.splitlines()) == 1
+    assert "expected a folder to write to" in done.stderr
+
+
+def test_demo_of_which_nothing_is_predicted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bad.dcm").write_bytes(b"no film")
+    monkeypatch.setattr("cxr_core.demo._real_film", lambda: None)
+    monkeypatch.setattr("cxr_core.demo.sample_folder", lambda: tmp_path)
+    assert run_demo(tmp_path / "out") == (None, 1)
+    assert "failed" in capsys.readouterr().out
