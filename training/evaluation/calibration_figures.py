@@ -9,6 +9,8 @@ ECE_BINS = 15
 SIMULATIONS = 2000
 #: Probabilities are kept this far from 0 and 1 before a logarithm is taken, as scikit-learn's log_loss does.
 EPSILON = float(np.finfo(np.float64).eps)
+#: Newton's method ends at a step this small: it squares the error, so what is left is about 1e-8.
+_STEP = 1e-4
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -88,9 +90,9 @@ def recalibration(
             d0, d1 = (h11 * g0 - h01 * g1) / determinant, (h00 * g1 - h01 * g0) / determinant
             intercept, slope = intercept + d0, slope + d1
             moved = np.maximum(np.abs(d0), np.abs(d1))
-            if not np.any(moved > 1e-7):  # NaN has moved nowhere and stays
+            if not np.any(moved > _STEP):  # NaN has moved nowhere and stays
                 break
-    converged = (moved <= 1e-5) & np.isfinite(slope)
+    converged = (moved <= _STEP) & np.isfinite(slope)
     return np.where(converged, intercept, np.nan), np.where(converged, slope, np.nan)
 
 
@@ -102,8 +104,8 @@ def calibration_in_the_large(
     with np.errstate(all="ignore"):
         for _ in range(iterations):
             p = 1 / (1 + np.exp(-(logits + intercept[:, np.newaxis])))
-            step = (weights * (truth - p)).sum(axis=1) / (weights * p * (1 - p)).sum(axis=1)
+            step = (weights @ truth - np.einsum("mn,mn->m", weights, p)) / np.einsum("mn,mn,mn->m", weights, p, 1 - p)
             intercept = intercept + step
-            if not np.any(np.abs(step) > 1e-7):
+            if not np.any(np.abs(step) > _STEP):
                 break
-    return np.where((np.abs(step) <= 1e-5) & np.isfinite(intercept), intercept, np.nan)
+    return np.where((np.abs(step) <= _STEP) & np.isfinite(intercept), intercept, np.nan)
