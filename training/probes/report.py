@@ -101,7 +101,7 @@ _EFFECT_HEAD = (
 )
 _PLOT_CAPTION = (
     "Change of the probability of the label of interest: box from the 25th to the 75th percentile with the median, "
-    "whiskers from the 5th to the 95th, a dot for each image beyond. Names of the copies as in the CSV files."
+    "whiskers to the last image within 1.5 box lengths, a dot for each beyond. Names of the copies as in the CSV files."
 )
 
 
@@ -171,7 +171,6 @@ def changes_plot(manifest: Manifest, copies: Copies) -> bytes:
     axes.boxplot(
         changes,
         orientation="horizontal",
-        whis=(5, 95),
         tick_labels=[name.replace("_", " ") for name in reversed(CHANGES)],
         medianprops={"color": COLOURS[1], "linewidth": 2},
         boxprops={"color": COLOURS[0]},
