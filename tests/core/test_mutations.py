@@ -306,15 +306,26 @@ def search(case: str, examples: int, start: int, record: Path) -> None:
     one()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("case", CASES)
-def test_no_mutation_crashes_or_hangs_a_decoder(case: str, tmp_path: Path) -> None:
-    record = tmp_path / "tried.dcm"
+def search_in_a_process(case: str, examples: int, start: int, seconds: int, record: Path) -> None:
+    """The search where a decoder may take the process down with it."""
     child = (
         "import warnings; warnings.simplefilter('error');"
         "from pathlib import Path; import sys; from tests.core.test_mutations import search;"
-        "search(sys.argv[1], 400, 7, Path(sys.argv[2]))"
+        "search(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]))"
     )
-    command = [sys.executable, "-X", "faulthandler", "-c", child, case, str(record)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=Path(__file__).parents[2])
+    command = [sys.executable, "-X", "faulthandler", "-c", child, case, str(examples), str(start), str(record)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, cwd=Path(__file__).parents[2])
     assert done.returncode == 0, done.stderr[-4000:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_no_mutation_crashes_or_hangs_a_decoder(case: str, tmp_path: Path) -> None:
+    search_in_a_process(case, examples=400, start=7, seconds=600, record=tmp_path / "tried.dcm")
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("start", [11, 12])
+@pytest.mark.parametrize("case", CASES)
+def test_no_mutation_of_very_many_crashes_or_hangs_a_decoder(case: str, start: int, tmp_path: Path) -> None:
+    search_in_a_process(case, examples=20_000, start=start, seconds=3600, record=tmp_path / "tried.dcm")
