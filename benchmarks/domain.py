@@ -37,7 +37,8 @@ def run(setting: Setting) -> Iterator[Figure]:
     yield _figure("blank caught", _outside(odd_pictures.blank(400, rng), classifier), CAUGHT)
     photographs = _outside(odd_pictures.photographs(30, rng), classifier)
     yield _figure("photographs caught", photographs, CAUGHT, odd_pictures.photograph_sources())
-    yield _figure("limbs caught", _outside(odd_pictures.limbs(60, rng), classifier), CAUGHT)
+    limbs = _outside(odd_pictures.limbs(60, rng), classifier)
+    yield _figure("limbs caught", limbs, CAUGHT, odd_pictures.limb_sources())
     yield _figure("pages of text caught", _outside(odd_pictures.text_pages(200, rng), classifier), CAUGHT)
     for kind, changes in FILM_CHANGES.items():
         parts = {name: map(change, films) for name, change in changes.items()}

@@ -132,11 +132,20 @@ def _colour_photographs() -> Iterator[npt.NDArray[np.uint8]]:
 
 def limbs(each: int, rng: Rng) -> Iterator[FloatArray]:
     """The extremity films of pydicom-data, whole, cut and with other tones."""
-    for path in sorted(pydicom_data().glob("RG3_*.dcm")):
+    for path in _limb_films():
         grey = display_reduced(read_image(path))
         yield grey
         for _ in range(each - 1):
             yield _varied(grey, rng, 0.5)
+
+
+def limb_sources() -> str:
+    """What the limbs are variants of: one film, so the bounds are of its variants, not of limbs at large."""
+    return f"variants of one film, pydicom-data's RG3, in {len(_limb_films())} codings"
+
+
+def _limb_films() -> list[Path]:
+    return sorted(pydicom_data().glob("RG3_*.dcm"))
 
 
 def pydicom_data() -> Path:

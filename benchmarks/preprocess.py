@@ -40,9 +40,9 @@ def run(setting: Setting) -> Iterator[Figure]:
     for name, attributes in VARIANTS.items():
         image = _decoded(stored, attributes)
         taken = absolute(lambda image=image: model_input(image, scaling))  # type: ignore[misc]
-        # A short cut for padding would have to weigh every block; hardly any sender of chest films pads.
-        mark = None if name == "padding" else at_most(8)
-        yield Figure(f"CPU from decoded pixels to the input, {name}", taken.milliseconds, "ms", mark, taken.detail)
+        yield Figure(
+            f"CPU from decoded pixels to the input, {name}", taken.milliseconds, "ms", at_most(8), taken.detail
+        )
     yield oracle_figure("drawn films", drawn_films(), classifier)
     if setting.data is not None:
         films = [as_14_bit(grey_of(path)) for path in full_size_files(setting.data)]
