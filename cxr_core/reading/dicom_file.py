@@ -235,7 +235,7 @@ class _Frame:
     bits_allocated: int
     bits_stored: int
     high_bit: int
-    """Above Bits Stored - 1 in files of old editions, whose values sit higher in their cells (PS3.5-2004 8.1.1)."""
+    """Above Bits Stored - 1 in files of earlier editions of PS3.5, whose values sit higher in their cells."""
 
     signed: bool
     planar: bool
