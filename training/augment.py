@@ -62,7 +62,8 @@ def _quality(picture: Picture, rng: np.random.Generator) -> Picture:
     if rng.random() < 0.4:
         row, column = rng.integers(0, _NOISE_SIDE - max(picture.shape), 2)
         window = _NOISE[row : row + picture.shape[0], column : column + picture.shape[1]]
-        noise = cv2.multiply(window, rng.uniform(0.005, 0.035) * 255 / 256)
+        scale = rng.uniform(0.005, 0.035) * 255 / 256
+        noise = cv2.multiply(window, scale)  # type: ignore[call-overload]  # a number is taken, too
         picture = np.asarray(cv2.add(picture, noise, dtype=cv2.CV_8U))
     if rng.random() < 0.3:
         _, packed = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 96))])

@@ -1,4 +1,4 @@
-"""Fit the domain check on training films; set its limits on validation films.
+"""Fit the domain check on films; set its limits on what it says of films of patients it did not see.
 
 Only films are used, as they are, slightly changed in tone and position, and zoomed vertically: none of the kinds
 that benchmarks/domain.py tests (noise, blank, photographs, limbs, rotated, inverted, half cropped, text).
@@ -6,12 +6,14 @@ that benchmarks/domain.py tests (noise, blank, photographs, limbs, rotated, inve
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from cxr_core.domain import GRID_FEATURES, DomainCheck, features
@@ -20,27 +22,62 @@ from training.pictures import Picture
 
 FloatArray = npt.NDArray[np.float32]
 
+#: Gradient grid and tone statistics.
+FEATURES = GRID_FEATURES + 12
+LIMIT_FOLDS = 4
 COMPONENTS = 30
 HIDDEN_UNITS = 64
-#: Shares of the validation films beyond the limits of distance, tone and framing.
+#: Shares of the films beyond the limits of distance, tone and framing.
 LIMIT_SHARES = (0.004, 0.001, 0.01)
 #: Heights that are left of a film when it is zoomed vertically to teach what missing parts look like, 0 to 1.
 ZOOM_HEIGHTS = (0.55, 0.80)
 
 
-def fit_domain_check(train: Sequence[Picture], validation: Sequence[Picture], seed: int) -> DomainCheck:
-    """Fit on 8-bit pictures of films, axes (row, column)."""
+def fit_domain_check(pictures: Sequence[Picture], patients: Sequence[str], seed: int) -> DomainCheck:
+    """Fit on all films; the limits come from the scores that films get of checks that never saw their patients.
+
+    Extreme quantiles of a small part would be noise: all films together say better where their ends are.
+
+    Parameters
+    ----------
+    pictures : sequence of numpy.ndarray
+        8-bit pictures, axes (row, column).
+    patients : sequence of str
+        Patient group of each.
+    seed : int
+    """
     rng = np.random.default_rng(seed)
-    train, validation = ([picture.astype(np.float32) / 255 for picture in films] for films in (train, validation))
-    films = _features([*train, *(_varied(film, rng) for film in train)])
-    zoomed = _features([_zoomed(_varied(film, rng), rng) for film in train for _ in range(2)])
+    groups = np.random.default_rng(seed).permutation(len(set(patients)))
+    fold = groups[np.unique(patients, return_inverse=True)[1]] % LIMIT_FOLDS
+    films = np.empty((len(pictures), 2, FEATURES), np.float32)
+    zoomed = np.empty((len(pictures), 2, GRID_FEATURES), np.float32)
+    for number, picture in enumerate(pictures):
+        film = picture.astype(np.float32) / np.float32(255)
+        films[number] = _features([film, _varied(film, rng)])
+        zoomed[number] = _features([_zoomed(_varied(film, rng), rng) for _ in range(2)])[:, :GRID_FEATURES]
+    raw = np.empty((len(pictures), 3), np.float32)
+    for left_out in range(LIMIT_FOLDS):
+        inside = fold == left_out
+        if inside.any() and not inside.all():
+            raw[inside] = _fitted(films[~inside], zoomed[~inside], seed).scores(films[inside, 0])
+        else:
+            raw[inside] = _fitted(films, zoomed, seed).scores(films[inside, 0])
+    limit = [np.quantile(raw[:, part], 1 - share) for part, share in enumerate(LIMIT_SHARES)]
+    check = _fitted(films, zoomed, seed)
+    return replace(check, typical=np.median(raw, axis=0).astype(np.float32), limit=np.array(limit, np.float32))
+
+
+def _fitted(pictures: FloatArray, zoomed: FloatArray, seed: int) -> DomainCheck:
+    """A check of features (n, 2, 1164) of films and grids (n, 2, 1152) of zoomed films; its limits are still 1."""
+    films, zoomed = pictures.reshape(-1, FEATURES), zoomed.reshape(-1, GRID_FEATURES)
     grids, tones = films[:, :GRID_FEATURES], films[:, GRID_FEATURES:]
-    zoomed = zoomed[:, :GRID_FEATURES]
     mean, scale = grids.mean(axis=0), grids.std(axis=0)
     tone_axes, tone_deviations = _principal(tones, tones.shape[1])
     perceptron = MLPClassifier((HIDDEN_UNITS,), alpha=1.0, max_iter=25, early_stopping=True, random_state=seed)
-    perceptron.fit((np.concatenate([grids, zoomed]) - mean) / scale, np.repeat([0, 1], [len(grids), len(zoomed)]))
-    check = DomainCheck(
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the iterations are a bound on purpose
+        perceptron.fit((np.concatenate([grids, zoomed]) - mean) / scale, np.repeat([0, 1], [len(grids), len(zoomed)]))
+    return DomainCheck(
         mean=mean.astype(np.float32),
         components=_principal(grids, COMPONENTS)[0],
         tone_mean=tones.mean(axis=0),
@@ -53,9 +90,6 @@ def fit_domain_check(train: Sequence[Picture], validation: Sequence[Picture], se
         typical=np.zeros(3, np.float32),
         limit=np.ones(3, np.float32),
     )
-    raw = check.scores(_features(validation))
-    limit = [np.quantile(raw[:, part], 1 - share) for part, share in enumerate(LIMIT_SHARES)]
-    return replace(check, typical=np.median(raw, axis=0).astype(np.float32), limit=np.array(limit, np.float32))
 
 
 def _principal(values: FloatArray, count: int) -> tuple[FloatArray, FloatArray]:

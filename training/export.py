@@ -57,11 +57,9 @@ def export(run: Path, dataset: Dataset, out: Path, version: str, name: str | Non
         graph = LiteRtGraph(work / MODEL, threads=2)
         inputs = np.stack([scaled(grey, architecture.scaling) for grey in _compared(split)])
         agreement = compare(graph, model, inputs, dataset.scheme.task)
-        displays = {
-            part: [picture_of(example) for example in progress(examples, len(examples))]
-            for part, examples in (("train", split.train), ("calibration", split.calibration))
-        }
-        domain = fit_domain_check(displays["train"], displays["calibration"], config["settings"]["seed"])
+        films = split.train + split.calibration
+        pictures = [picture_of(example) for example in progress(films, len(films))]
+        domain = fit_domain_check(pictures, [film.patient for film in films], config["settings"]["seed"])
         domain.save(work / DOMAIN)
         grid = _write_golden(graph, architecture.scaling, work / GOLDEN)
         scheme, positive = dataset.scheme, dataset.scheme.positive

@@ -28,7 +28,7 @@ from training.evaluation.curves import draw_curves
 from training.input_batches import TrainingBatches, grey_of, greys_of
 from training.loop import AVERAGING, Loop, LossSettings, validation_figures
 from training.networks import ARCHITECTURES, Architecture, Phase, set_trainable
-from training.pictures import PictureStore, Progress, open_store
+from training.pictures import PictureStore, Progress, open_store, output_error
 from training.run_folder import Checkpoint, RunError
 from training.settings import Distribution, FitSettings
 from training.split import Split, blocks_of, official_split, pooled_split
@@ -149,7 +149,7 @@ def _claim(out: Path, settings: FitSettings, dataset: Dataset, data: Path, soft_
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise run_folder.output_error(out, error) from error
+        raise output_error(out, error) from error
     path = out / run_folder.CONFIG
     if path.exists():
         found = run_folder.read_json(path)

@@ -1,50 +1,97 @@
-"""Temperature, threshold and band are what their rules say."""
+"""Intercept, temperature, threshold and band are what their rules say."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from training.calibrate import balanced_weights, calibrate, positive_probability
+from training.calibrate import (
+    balanced_weights,
+    calibrate_binary,
+    calibrate_classes,
+    calibrate_findings,
+    positive_probability,
+)
 
 
-def logits_of(temperature: float, n: int = 4000) -> tuple[np.ndarray, np.ndarray]:
-    """Logits that are over-confident by `temperature`, with labels drawn from the true probabilities."""
-    rng = np.random.default_rng(3)
+def drawn(seed: int, scale: float = 1.0, shift: float = 0.0, n: int = 6000) -> tuple[np.ndarray, np.ndarray]:
+    """Logits (n, 2) that are over-confident by `scale` and too low by `shift`, labels of the true probabilities."""
+    rng = np.random.default_rng(seed)
     margin = rng.normal(0, 2, n)
     labels = (rng.random(n) < 1 / (1 + np.exp(-margin))).astype(np.int64)
-    return np.stack([np.zeros(n), margin * temperature], axis=1), labels
+    return np.stack([np.zeros(n), (margin - shift) * scale], axis=1), labels
 
 
-@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
-def test_temperature_is_found_again(temperature: float) -> None:
-    logits, labels = logits_of(temperature)
-    assert calibrate(logits, labels).temperature == pytest.approx(temperature, rel=0.08)
+NONE = np.empty((0, 6000, 2))
 
 
-def test_threshold_has_the_largest_sum_of_sensitivity_and_specificity() -> None:
-    logits, labels = logits_of(1.0)
-    found = calibrate(logits, labels)
-    p = positive_probability(logits, found.temperature)
+@pytest.mark.parametrize(("scale", "shift"), [(0.5, 0.0), (1.0, 1.5), (3.0, -0.7)])
+def test_temperature_and_intercept_are_found_again(scale: float, shift: float) -> None:
+    logits, labels = drawn(3, scale, shift)
+    found = calibrate_binary(logits, NONE, labels, "PNEUMONIA")
+    assert found.temperature == pytest.approx(scale, rel=0.1)
+    assert found.intercept == pytest.approx(shift * scale, abs=0.15 * scale)
+    assert found.thresholds == {"PNEUMONIA": 0.5}
+
+
+def test_what_augmented_copies_lose_in_confidence_counts() -> None:
+    logits, labels = drawn(4)
+    blurred = logits + np.random.default_rng(0).normal(0, 2, (3, *logits.shape))
+    alone = calibrate_binary(logits, NONE, labels, "P").temperature
+    assert calibrate_binary(logits, blurred, labels, "P").temperature > 1.2 * alone
+    surer = np.stack([np.stack([np.zeros(len(labels)), np.where(labels == 1, 5.0, -5.0)], axis=1)] * 2)
+    assert calibrate_binary(logits, surer, labels, "P").temperature == pytest.approx(alone)
+
+
+def test_rare_and_frequent_classes_count_alike() -> None:
+    logits, labels = drawn(5)
+    kept = (labels == 1) | (np.arange(len(labels)) % 5 == 0)
+    all_of_them = calibrate_binary(logits, NONE, labels, "P")
+    few = calibrate_binary(logits[kept], NONE, labels[kept], "P")
+    assert few.intercept == pytest.approx(all_of_them.intercept, abs=0.2)
+    weights = balanced_weights(labels[kept])
+    assert weights[labels[kept] == 0].sum() == pytest.approx(weights[labels[kept] == 1].sum())
+
+
+def test_separated_classes_do_not_explode() -> None:
+    labels = np.repeat([0, 1], 200)
+    logits = np.stack([np.zeros(400), np.where(labels == 1, 4.0, -4.0)], axis=1)
+    found = calibrate_binary(logits, np.empty((0, 400, 2)), labels, "P")
+    p = positive_probability(logits + np.array([0, found.intercept]), found.temperature)
+    assert 0.95 < p[labels == 1].min() < 0.9999
+
+
+def test_band_holds_the_threshold_and_stays_in_its_limits() -> None:
+    logits, labels = drawn(6, n=6000)
+    found = calibrate_binary(logits, NONE, labels, "P")
+    assert found.indeterminate is not None
+    low, high = found.indeterminate
+    assert 0.2 <= low <= 0.5 <= high <= 0.8
+
+
+def test_temperature_of_three_classes_is_found_again() -> None:
+    rng = np.random.default_rng(7)
+    true = rng.normal(0, 2, (6000, 3))
+    p = np.exp(true) / np.exp(true).sum(axis=1, keepdims=True)
+    labels = np.array([rng.choice(3, p=row) for row in p])
+    found = calibrate_classes(true * 2.5, labels)
+    assert found.temperature == pytest.approx(2.5, rel=0.1)
+    assert (found.thresholds, found.indeterminate) == ({}, None)
+
+
+def test_threshold_of_a_finding_has_the_largest_sum_of_sensitivity_and_specificity() -> None:
+    first, labels = drawn(8)
+    margin = first[:, 1]
+    logits, targets = np.stack([margin, -margin], axis=1), np.stack([labels, 1 - labels], axis=1)
+    found = calibrate_findings(logits, targets, ("A", "B"))
+    p = 1 / (1 + np.exp(-margin / found.temperature))
 
     def youden(cut: float) -> float:
         return float((p[labels == 1] >= cut).mean() + (p[labels == 0] < cut).mean())
 
-    assert youden(found.threshold) == pytest.approx(max(youden(cut) for cut in p), abs=1e-12)
+    assert youden(found.thresholds["A"]) == pytest.approx(max(youden(cut) for cut in p), abs=1e-12)
 
 
-def test_band_holds_the_threshold_and_leaves_few_errors_outside() -> None:
-    logits, labels = logits_of(1.0)
-    found = calibrate(logits, labels)
-    low, high = found.indeterminate
-    assert low <= found.threshold <= high
-    p = positive_probability(logits, found.temperature)
-    assert (p[labels == 1] < low).mean() <= 0.021
-    assert (p[labels == 0] > high).mean() <= 0.021
-
-
-def test_balanced_weights_make_classes_count_alike() -> None:
-    labels = np.array([0, 1, 1, 1])
-    weights = balanced_weights(labels)
-    assert weights[labels == 0].sum() == pytest.approx(weights[labels == 1].sum())
-    assert weights.mean() == pytest.approx(1)
+def test_finding_without_a_film_keeps_one_half() -> None:
+    logits = np.random.default_rng(9).normal(0, 1, (50, 1))
+    assert calibrate_findings(logits, np.zeros((50, 1), np.int64), ("A",)).thresholds == {"A": 0.5}

@@ -115,7 +115,7 @@ def test_mobilenetv2_is_fitted_in_two_phases_and_exported(data: Path, tmp_path: 
     assert (manifest.name, manifest.input_scaling, manifest.map_grid) == ("mobilenetv2", "minus_one_to_one", (5, 5))
 
 
-class Stop(Exception):
+class StopError(Exception):
     """Stands for whatever ends a run."""
 
 
@@ -130,20 +130,20 @@ def stopping_at(epoch: int, batch: int) -> Any:
         seen["epoch"] += 1
         for number, item in enumerate(items):
             if (seen["epoch"], number) == (epoch, batch):
-                raise Stop
+                raise StopError
             yield item
 
     return hook
 
 
 def weights_of(out: Path) -> list[np.ndarray]:
-    return [variable.numpy() for variable in keras.models.load_model(out / "model.keras").variables]
+    return [variable.numpy() for variable in keras.models.load_model(out / "model.keras").weights]
 
 
 def test_resumed_run_is_bit_equal_with_deterministic(data: Path, tmp_path: Path) -> None:
     settings = replace(QUICK, epochs=3, deterministic=True)
     whole = run(data, tmp_path / "whole", settings)
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         run(data, tmp_path / "parts", settings, progress=stopping_at(epoch=2, batch=1))
     assert len(run_folder.read_rows(tmp_path / "parts" / "history.csv")) == 2
     assert run_folder.read_checkpoint(tmp_path / "parts") is not None
