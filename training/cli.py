@@ -184,7 +184,7 @@ def fit(
         from training.distribute import is_chief
         from training.export import export as write_bundle
         from training.fit import fit as train
-        from training.run_folder import BUNDLE, CALIBRATION
+        from training.run_folder import BUNDLE
 
         settings = FitSettings(
             model=model,
@@ -204,8 +204,7 @@ def fit(
         )
         dataset = _open(data, task, finding)
         around = _surroundings(out, cache, distribute, skip_unreadable, tensorboard)
-        if not (out / CALIBRATION).exists():
-            train(dataset, data, settings, around, soft_labels)
+        train(dataset, data, settings, around, soft_labels)
         if is_chief(distribute):
             _say("Writing the bundle.")
             write_bundle(out, dataset, out / BUNDLE, version, None, _progress)

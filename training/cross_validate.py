@@ -49,10 +49,9 @@ def cross_validate(
     for part in parts:
         for seed in range(settings.seed, settings.seed + seeds):
             out = around.out / f"{part.replace(' ', '-')}_seed-{seed}"
-            if not (out / run_folder.CALIBRATION).exists():
-                around.say(f"without {part}, seed {seed}:")
-                told = replace(settings, leave_out=part, seed=seed)
-                fit(dataset, data, told, replace(around, out=out, cache=cache), None)
+            around.say(f"without {part}, seed {seed}:")
+            told = replace(settings, leave_out=part, seed=seed)
+            fit(dataset, data, told, replace(around, out=out, cache=cache), None)
             for row in run_folder.read_rows(out / run_folder.OUTPUTS):
                 rows.setdefault(part, []).append(row)
     result: dict[str, Any] = {

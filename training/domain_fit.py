@@ -24,11 +24,11 @@ FloatArray = npt.NDArray[np.float32]
 
 #: Gradient grid and tone statistics.
 FEATURES = GRID_FEATURES + 12
-LIMIT_FOLDS = 4
+LIMIT_FOLDS = 3
 COMPONENTS = 30
 HIDDEN_UNITS = 64
 #: Shares of the films beyond the limits of distance, tone and framing.
-LIMIT_SHARES = (0.004, 0.001, 0.01)
+LIMIT_SHARES = (0.003, 0.001, 0.006)
 #: Heights that are left of a film when it is zoomed vertically to teach what missing parts look like, 0 to 1.
 ZOOM_HEIGHTS = (0.55, 0.80)
 

@@ -115,8 +115,8 @@ def _figures(manifest: Json) -> str:
         return "## Figures\nThe data set has no hold-out; none are given."
     lines = [
         "## Figures on the held-out patients",
-        f"{figures['n']} films of {figures['patients']} patient groups, looked at to report and for no choice. Every film"
-        f" counts, those with a withheld verdict\ntoo. 95 % intervals by bootstrap over patients.",
+        f"{figures['n']} films of {figures['patients']} patient groups, in no training or calibration of this model. Every film"
+        " counts, those with a withheld\nverdict too. 95 % intervals by bootstrap over patients. Recipes tried: docs/training-trials.md.",
         "",
         "| figure | value | 95 % interval |",
         "|---|---|---|",
