@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from cxr_core.preprocess import InputScaling
+from cxr_core.preprocess import INPUT_SIDE, InputScaling
 from training.input_batches import Batch
 
 FloatArray = npt.NDArray[np.float32]
@@ -68,7 +68,16 @@ class Loop:
         self._loss, self._scaling = loss, scaling
         with strategy.scope():
             optimizer.build(network.trainable_variables)
-        self._step = tf.function(self._distributed_step, reduce_retracing=True)
+        # One trace for batches of any size: the workers' collective operations are numbered while tracing.
+        rows, each = (None, network.output_shape[-1]), (None,)
+        several = loss.task == "multi_label"
+        signature = [
+            tf.TensorSpec((None, INPUT_SIDE, INPUT_SIDE)),
+            tf.TensorSpec(rows) if several else tf.TensorSpec(each, tf.int64),
+            tf.TensorSpec(rows if several else each),
+            tf.TensorSpec(rows),
+        ]
+        self._step = tf.function(self._distributed_step, input_signature=signature)
         self._forward = tf.function(
             lambda greys: network(model_inputs(greys, scaling), training=False), reduce_retracing=True
         )
@@ -77,7 +86,8 @@ class Loop:
         """One pass; mean weighted loss and accuracy over it, from the predictions that the steps were made with."""
         totals = np.zeros(3)
         for batch in batches:
-            totals += self._step(*self._per_replica(batch)).numpy()
+            parts = (batch.greys, batch.targets, batch.weights.astype(np.float32), batch.teacher)
+            totals += self._step(*map(tf.constant, parts)).numpy()
         loss, correct, count = totals
         return {"loss": loss / max(count, 1), "accuracy": correct / max(count, 1)}
 
@@ -104,52 +114,34 @@ class Loop:
         with self.strategy.scope():
             self.optimizer.finalize_variable_values(self.network.trainable_variables)
 
-    def _per_replica(self, batch: Batch) -> tuple[Any, ...]:
-        """The batch in equal parts for the replicas; what is short is filled up with examples of weight 0."""
-        replicas = self.strategy.num_replicas_in_sync
-        parts = (
-            batch.greys,
-            batch.targets,
-            batch.weights.astype(np.float32),
-            batch.teacher,
-            np.ones(len(batch.greys), np.float32),
-        )
-        if replicas == 1:
-            return tuple(tf.constant(part) for part in (*parts, np.float32(len(batch.greys))))
-        share = -(-len(batch.greys) // replicas)
-        missing = share * replicas - len(batch.greys)
-        padded = [np.concatenate([part, np.zeros((missing, *part.shape[1:]), part.dtype)]) for part in parts]
-
-        def slice_of(values: npt.NDArray[Any]) -> Callable[[Any], tf.Tensor]:
-            def pick(context: Any) -> tf.Tensor:
-                first = context.replica_id_in_sync_group * share
-                return tf.constant(values[first : first + share])
-
-            return pick
-
-        values = [self.strategy.experimental_distribute_values_from_function(slice_of(part)) for part in padded]
-        return (*values, tf.constant(np.float32(len(batch.greys))))
-
     def _distributed_step(self, *arguments: Any) -> tf.Tensor:
         """One step on all replicas: (sum of losses, correct, count) over the whole batch, shape (3,)."""
         parts = self.strategy.run(self._replica_step, args=arguments)
         return self.strategy.reduce(tf.distribute.ReduceOp.SUM, parts, axis=None)
 
-    def _replica_step(
-        self, greys: Any, targets: Any, weights: Any, teacher: Any, counted: Any, batch_size: Any
-    ) -> tf.Tensor:
+    def _replica_step(self, *batch: Any) -> tf.Tensor:
+        """This replica's share of the batch, which every replica is given whole.
+
+        Shares may differ by one: filled up to equal ones, a batch would change the statistics of normalisation.
+        """
+        size = tf.shape(batch[0])[0]
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        replicas = self.strategy.num_replicas_in_sync
+        if replicas > 1:
+            batch = tuple(part[size * replica // replicas : size * (replica + 1) // replicas] for part in batch)
+        greys, targets, weights, teacher = batch
         with tf.GradientTape() as tape:
             logits = self.network(model_inputs(greys, self._scaling), training=True)
-            losses = self._losses(logits, targets, weights, teacher) * counted
+            losses = self._losses(logits, targets, weights, teacher)
             # The optimizer sums the replicas' gradients, so each divides by the whole batch.
-            loss = tf.reduce_sum(losses) / batch_size
+            loss = tf.reduce_sum(losses) / tf.cast(size, tf.float32)
         gradients = tape.gradient(loss, self.network.trainable_variables)
         self.optimizer.apply_gradients(zip(gradients, self.network.trainable_variables, strict=True))
         if self._loss.task == "multi_label":
             right = tf.reduce_mean(tf.cast((logits >= 0) == (targets > 0.5), tf.float32), axis=-1)
         else:
             right = tf.cast(tf.argmax(logits, axis=-1) == targets, tf.float32)
-        return tf.stack([tf.reduce_sum(losses), tf.reduce_sum(right * counted), tf.reduce_sum(counted)])
+        return tf.stack([tf.reduce_sum(losses), tf.reduce_sum(right), tf.cast(tf.shape(greys)[0], tf.float32)])
 
     def _losses(self, logits: Any, targets: Any, weights: Any, teacher: Any) -> Any:
         """The loss of every example, (n,)."""
