@@ -239,4 +239,4 @@ def test_unknown_name_lists_the_known(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(BundleError) as error:
         find_bundle("resnet")
     assert "no model named resnet" in one_line(error)
-    assert "one of: cnn;" in str(error.value)
+    assert "one of: cnn, mobilenetv2;" in str(error.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,14 +56,14 @@ def test_the_table_of_the_nih_goes_before_folders(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path, "a/1.png", "b/2.png")
-    read = Path.read_bytes
+    opened = Path.open
 
-    def refusing(path: Path) -> bytes:
+    def refusing(path: Path, *arguments: Any) -> Any:
         if path.name == "2.png":
             raise PermissionError(13, os.strerror(13))
-        return read(path)
+        return opened(path, *arguments)
 
-    monkeypatch.setattr(Path, "read_bytes", refusing)
+    monkeypatch.setattr(Path, "open", refusing)
     with pytest.raises(DatasetError, match=r"b/2\.png: a path that cannot be read \(Permission denied\)"):
         open_dataset(tmp_path)
 

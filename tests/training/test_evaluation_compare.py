@@ -81,6 +81,7 @@ def test_comparison_is_written_and_told(tmp_path: Path) -> None:
     second = copy_bundle(
         tmp_path / "other", name="mobilenetv2", thresholds={"PNEUMONIA": 0.9}, indeterminate=[0.9, 0.9]
     )
+    (second / "history.csv").unlink()
     dataset = phantom_set(5)
     told: list[tuple[int, int]] = []
     result = compare(
