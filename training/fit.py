@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterable
@@ -23,7 +22,7 @@ from training import run_folder
 from training.augment import augment
 from training.calibrate import UNCALIBRATED, Calibration, calibrate_binary, calibrate_classes, calibrate_findings
 from training.datasets.examples import Dataset, Example, LabelScheme, fingerprint, label_counts, targets_of
-from training.distribute import is_chief, strategy_of
+from training.distribute import agree, is_chief, lost_workers_named, strategy_of, worker_of
 from training.evaluation.curves import draw_curves
 from training.input_batches import TrainingBatches, grey_of, greys_of
 from training.loop import AVERAGING, Loop, LossSettings, validation_figures
@@ -78,7 +77,8 @@ def fit(dataset: Dataset, data: Path, settings: FitSettings, around: Surrounding
         Each with its one line.
     """
     out = around.out
-    chief = is_chief(around.distribution)
+    worker = worker_of(around.distribution)
+    chief = worker == 0
     if chief:
         _claim(out, settings, dataset, data, soft_labels)
         if (out / run_folder.CALIBRATION).exists():
@@ -89,8 +89,8 @@ def fit(dataset: Dataset, data: Path, settings: FitSettings, around: Surrounding
         tf.config.experimental.enable_op_determinism()
     strategy = strategy_of(around.distribution)
     cache = around.cache or out / "pictures"
-    if not chief and around.cache is None:
-        cache = out.with_name(f"{out.name}.worker-{os.getpid()}") / "pictures"
+    if not chief:  # workers that share a folder must not decode into the same file
+        cache = (around.cache or out).with_name(f"{(around.cache or out).name}.worker-{worker}")
     pool = [e for e in dataset.examples if settings.split == "official" or e.split != "test"]
     store, examples = open_store(cache, pool, skip_unreadable=around.skip_unreadable, progress=around.progress)
     split = _split_of(examples, settings)
@@ -107,7 +107,29 @@ def fit(dataset: Dataset, data: Path, settings: FitSettings, around: Surrounding
                 if isinstance(layer, keras.layers.Dropout):
                     layer.rate = 0.0
     batches = _batches(store, split.train, dataset.scheme, settings, soft_labels)
-    loop = _train(network, architecture, batches, store, split.calibration, dataset.scheme, settings, around, strategy)
+    checkpoint = run_folder.read_checkpoint(out)
+    if around.distribution == "multiworker":
+        told = {
+            "settings": json.dumps(asdict(settings)),
+            "data": fingerprint(examples),
+            "soft labels": str(_digest(soft_labels)),
+            "whole epochs found": str(len(checkpoint.history) if checkpoint else 0),
+        }
+        with lost_workers_named():
+            agree(strategy, told)
+    with lost_workers_named():
+        loop = _train(
+            network,
+            architecture,
+            batches,
+            store,
+            split.calibration,
+            dataset.scheme,
+            settings,
+            around,
+            strategy,
+            checkpoint,
+        )
     if chief:
         validated = split.calibration
         if settings.leave_out is None:
@@ -130,7 +152,7 @@ def fit(dataset: Dataset, data: Path, settings: FitSettings, around: Surrounding
         run_folder.write_json(out / run_folder.CALIBRATION, result)
         (out / run_folder.CHECKPOINT).unlink(missing_ok=True)
     if around.cache is None:
-        shutil.rmtree(cache if chief else cache.parent, ignore_errors=True)
+        shutil.rmtree(cache, ignore_errors=True)
 
 
 def _claim(out: Path, settings: FitSettings, dataset: Dataset, data: Path, soft_labels: Path | None) -> None:
@@ -264,12 +286,12 @@ def _train(
     settings: FitSettings,
     around: Surroundings,
     strategy: tf.distribute.Strategy,
+    checkpoint: Checkpoint | None,
 ) -> Loop:
     """All phases, from the last checkpoint on; the network then has its averaged weights."""
     chief = is_chief(around.distribution)
     targets = targets_of(validation, scheme)
     phases = [p for p in architecture.phases(settings.epochs, settings.fine_tuning_epochs) if p.epochs]
-    checkpoint = run_folder.read_checkpoint(around.out)
     history = list(checkpoint.history) if checkpoint else []
     board = tf.summary.create_file_writer(str(around.out / "tensorboard")) if around.tensorboard and chief else None
     loop = None
@@ -332,7 +354,8 @@ def _loop_of(
 ) -> Loop:
     set_trainable(network, phase.first_trainable)
     total = max(steps * phase.epochs, 2)
-    warm = min(100, total // 10)
+    # One small step at least: Adam's first is as long for a gradient of rounding errors as for any other.
+    warm = min(100, max(total // 10, 1))
     with strategy.scope():
         rate = keras.optimizers.schedules.CosineDecay(
             phase.learning_rate / 100, total - warm, warmup_target=phase.learning_rate, warmup_steps=warm

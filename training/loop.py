@@ -122,17 +122,23 @@ class Loop:
     def _replica_step(self, *batch: Any) -> tf.Tensor:
         """This replica's share of the batch, which every replica is given whole.
 
-        Shares may differ by one: filled up to equal ones, a batch would change the statistics of normalisation.
+        Shares may differ by one: filled up to equal ones, a batch would change the statistics of normalisation. Of a
+        batch too small for all replicas each takes the whole, and counts it in part.
         """
         size = tf.shape(batch[0])[0]
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         replicas = self.strategy.num_replicas_in_sync
+        counted: Any = 1.0
         if replicas > 1:
-            batch = tuple(part[size * replica // replicas : size * (replica + 1) // replicas] for part in batch)
+            small = size < replicas
+            first = tf.where(small, 0, size * replica // replicas)
+            end = tf.where(small, size, size * (replica + 1) // replicas)
+            batch = tuple(part[first:end] for part in batch)
+            counted = tf.where(small, 1 / replicas, 1.0)
         greys, targets, weights, teacher = batch
         with tf.GradientTape() as tape:
             logits = self.network(model_inputs(greys, self._scaling), training=True)
-            losses = self._losses(logits, targets, weights, teacher)
+            losses = self._losses(logits, targets, weights, teacher) * counted
             # The optimizer sums the replicas' gradients, so each divides by the whole batch.
             loss = tf.reduce_sum(losses) / tf.cast(size, tf.float32)
         gradients = tape.gradient(loss, self.network.trainable_variables)
@@ -141,7 +147,8 @@ class Loop:
             right = tf.reduce_mean(tf.cast((logits >= 0) == (targets > 0.5), tf.float32), axis=-1)
         else:
             right = tf.cast(tf.argmax(logits, axis=-1) == targets, tf.float32)
-        return tf.stack([tf.reduce_sum(losses), tf.reduce_sum(right), tf.cast(tf.shape(greys)[0], tf.float32)])
+        count = tf.cast(tf.shape(greys)[0], tf.float32)
+        return tf.stack([tf.reduce_sum(losses), tf.reduce_sum(right) * counted, count * counted])
 
     def _losses(self, logits: Any, targets: Any, weights: Any, teacher: Any) -> Any:
         """The loss of every example, (n,)."""
