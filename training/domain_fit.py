@@ -28,7 +28,7 @@ LIMIT_FOLDS = 3
 COMPONENTS = 30
 HIDDEN_UNITS = 64
 #: Shares of the films beyond the limits of distance, tone and framing.
-LIMIT_SHARES = (0.004, 0.001, 0.009)
+LIMIT_SHARES = (0.004, 0.001, 0.0075)
 #: Heights that are left of a film when it is zoomed vertically to teach what missing parts look like, 0 to 1.
 ZOOM_HEIGHTS = (0.55, 0.80)
 
