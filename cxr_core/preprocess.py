@@ -56,9 +56,12 @@ def display_reduced(image: ChestImage) -> FloatArray:
     log2_factor = reduction(image.facts.rows, image.facts.columns)
     # A decoder that reduces by wavelets would smear padding into the picture, so padded images decode in full.
     stored = image.source.reduced(log2_factor) if log2_factor and attributes.padding is None else None
+    padded = None
     if stored is None:
-        stored = area_reduced(image.stored, log2_factor, attributes)
-    return grayscale_table(attributes, default_voi(attributes, stored))(stored)
+        stored, padded = area_reduced(image.stored, log2_factor, attributes)
+    display = grayscale_table(attributes, default_voi(attributes, stored))(stored)
+    # Padding is shown black, so a block that is padding in part is as much darker: as if the full size were averaged.
+    return display if padded is None else display * (1 - padded.astype(np.float32) / 255)
 
 
 def reduction(rows: int, columns: int) -> int:
@@ -66,13 +69,16 @@ def reduction(rows: int, columns: int) -> int:
     return max(min(rows, columns) // MIN_REDUCED_SIDE, 1).bit_length() - 1
 
 
-def area_reduced(stored: StoredPixels, log2_factor: int, attributes: GrayscaleAttributes) -> StoredPixels:
+def area_reduced(
+    stored: StoredPixels, log2_factor: int, attributes: GrayscaleAttributes
+) -> tuple[StoredPixels, npt.NDArray[np.uint8] | None]:
     """Block means of stored values, shape (ceil(rows / f), ceil(columns / f)) with f = 2**log2_factor.
 
-    Padded pixels do not count; a block of nothing else stays padding.
+    Padded pixels do not count; a block of nothing else stays padding. With it the share of padding in each block, 0 to
+    255, where an image with padding is reduced.
     """
     if log2_factor == 0:
-        return stored
+        return stored, None
     factor = 1 << log2_factor
     rows, columns = (-(-side // factor) for side in stored.shape)
     pad_rows, pad_columns = rows * factor - stored.shape[0], columns * factor - stored.shape[1]
@@ -82,7 +88,7 @@ def area_reduced(stored: StoredPixels, log2_factor: int, attributes: GrayscaleAt
         stored = np.asarray(cv2.copyMakeBorder(stored, 0, pad_rows, 0, pad_columns, cv2.BORDER_REPLICATE), stored.dtype)
     means = np.asarray(cv2.resize(stored, size, interpolation=cv2.INTER_AREA), stored.dtype)
     if attributes.padding is None:
-        return means
+        return means, None
     low, high = attributes.padding
     padded = np.asarray(cv2.inRange(stored, low, high))  # 255 where padding
     share = padded
@@ -101,7 +107,7 @@ def area_reduced(stored: StoredPixels, log2_factor: int, attributes: GrayscaleAt
         values = blocks[first + row, :, column].reshape(inside.shape) * inside
         mean = (values @ ones) / (inside @ ones)  # sums as products, exact in float64, cost a fifth
         means[first + row, column] = np.rint(mean).astype(stored.dtype)
-    return means
+    return means, share
 
 
 def to_input(display: FloatArray, scaling: InputScaling) -> FloatArray:

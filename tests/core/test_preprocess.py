@@ -165,7 +165,7 @@ def test_the_jpeg_2000_decoder_keeps_the_scale_at_every_depth(bits: int) -> None
     reduced = image.source.reduced(1)
     assert reduced is not None
     assert image.attributes is not None
-    expected = area_reduced(image.stored, 1, image.attributes)
+    expected, _ = area_reduced(image.stored, 1, image.attributes)
     assert np.abs(reduced.astype(int) - expected).max() <= max(2, 0.01 * (1 << bits))
 
 
@@ -191,7 +191,8 @@ def test_reduction_is_the_mean_of_blocks(shape: tuple[int, int], log2_factor: in
     stored = rng.integers(info.min, info.max, shape, dtype=dtype, endpoint=True)
     attributes = GrayscaleAttributes(bits_stored=info.bits, signed=info.min < 0)
     expected = _block_means(stored, 1 << log2_factor, np.zeros(shape, bool), 0)
-    reduced = area_reduced(stored, log2_factor, attributes)
+    reduced, padded = area_reduced(stored, log2_factor, attributes)
+    assert padded is None
     assert reduced.dtype == dtype
     np.testing.assert_allclose(reduced, expected, rtol=0, atol=0.51)
 
@@ -205,9 +206,25 @@ def test_padding_does_not_smear(shape: tuple[int, int], signed: bool, padding: t
     stored[mask] = padding[1]
     attributes = GrayscaleAttributes(bits_stored=12, signed=signed, padding=padding)
     expected = _block_means(stored, 4, mask, padding[0])
-    reduced = area_reduced(stored, 2, attributes)
+    reduced, padded = area_reduced(stored, 2, attributes)
     np.testing.assert_allclose(reduced, expected, rtol=0, atol=0.51)
     assert (reduced == padding[0]).any()
+    shares = _block_means(mask.astype(np.float64), 4, np.zeros(shape, bool), 0)
+    assert padded is not None
+    np.testing.assert_allclose(padded / 255, shares, rtol=0, atol=2 / 255)
+
+
+def test_scattered_padding_darkens_as_it_does_at_full_size() -> None:
+    """Padding is black; half reduced, the picture is as bright as the full-size one."""
+    rng = np.random.default_rng(8)
+    stored = rng.integers(1500, 2500, (1100, 1200)).astype(np.uint16)
+    stored[rng.random(stored.shape) < 0.3] = 0
+    image = read_image(build(stored, bits_stored=12, PixelPaddingValue=0, WindowCenter=2000, WindowWidth=2000))
+    assert reduction(*stored.shape) == 1
+    assert image.attributes is not None
+    full = grayscale_table(image.attributes, default_voi(image.attributes, stored))(stored)
+    small = cv2.resize(full, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    assert np.abs(display_reduced(image) - small).max() < 0.02
 
 
 def test_a_padded_jpeg_2000_film_is_decoded_in_full(film: np.ndarray) -> None:
