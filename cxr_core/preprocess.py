@@ -61,7 +61,7 @@ def display_reduced(image: ChestImage) -> FloatArray:
         stored, padded = area_reduced(image.stored, log2_factor, attributes)
     display = grayscale_table(attributes, default_voi(attributes, stored))(stored)
     # Padding is shown black, so a block that is padding in part is as much darker: as if the full size were averaged.
-    return display if padded is None else display * (1 - padded.astype(np.float32) / 255)
+    return display if padded is None else display * (1 - padded.astype(np.float32) / np.float32(255))
 
 
 def reduction(rows: int, columns: int) -> int:
@@ -91,7 +91,7 @@ def area_reduced(
         return means, None
     low, high = attributes.padding
     padded = np.asarray(cv2.inRange(stored, low, high))  # 255 where padding
-    share = padded
+    share: npt.NDArray[np.uint8] = np.asarray(padded, np.uint8)
     for _ in range(log2_factor):  # halving is OpenCV's fastest step, and to a sixteenth no share rounds to none or all
         share = np.asarray(cv2.resize(share, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
     means[share == 255] = low
