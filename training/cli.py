@@ -81,7 +81,14 @@ def _quiet_tensorflow() -> None:
     warnings.filterwarnings("ignore", module="keras|tensorflow")
     with without_runtime_chatter():
         import keras  # noqa: F401
-        import tensorflow  # noqa: F401
+        import tensorflow
+    tensorflow.get_logger().setLevel("ERROR")  # its warnings are of tracing, which is ours to mend and not the user's
+
+
+def _quiet_keras_of(model: str) -> None:
+    """A run folder's Keras model is looked at beside its bundle; a bundle alone needs no TensorFlow."""
+    if (Path(model) / "model.keras").is_file():
+        _quiet_tensorflow()
 
 
 def _progress(items: Iterable[T], total: int) -> Iterable[T]:
@@ -294,6 +301,7 @@ def evaluate(
 ) -> None:
     """Measure what is served: figures with intervals, plots, a CSV of all images, and one HTML report to mail."""
     with _one_line_errors("evaluate"), _counter() as count:
+        _quiet_keras_of(model)
         from training.evaluation.evaluate import evaluate as measure
         from training.evaluation.evaluate import lines_of
 
@@ -357,6 +365,7 @@ def probe(
 ) -> None:
     """How the answers change when what should not matter changes, shortcuts, maps, and films from elsewhere."""
     with _one_line_errors("probe"), _counter() as count:
+        _quiet_keras_of(model)
         from training.probes.probe import probe as measure
 
         dataset = _open(data, task, finding)
