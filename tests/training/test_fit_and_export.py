@@ -23,6 +23,7 @@ from cxr_core.classifier import Classifier
 from tests.training.test_dataset_and_split import write_look_alike
 from training import run_folder
 from training.cli import app
+from training.cross_validate import cross_validate
 from training.datasets import DatasetError, open_dataset
 from training.export import export
 from training.fit import Surroundings, fit
@@ -31,6 +32,7 @@ from training.networks import BaseWeightsError, mobilenet_v2
 from training.pictures import OutputError
 from training.run_folder import RunError
 from training.settings import FitSettings
+from training.split import pooled_split
 
 pytestmark = [pytest.mark.training, pytest.mark.filterwarnings("default")]
 
@@ -299,3 +301,20 @@ def test_commands_judge_the_run(run_and_bundle: tuple[Path, Path], data: Path, t
     )
     assert done.exit_code == 0, done.stderr
     assert "93.95" in done.stdout or "94.0" in done.stdout
+
+
+def test_cross_validation_covers_every_training_film_and_teaches(data: Path, tmp_path: Path) -> None:
+    dataset = open_dataset(data)
+    settings = replace(QUICK, epochs=1)
+    result = cross_validate(dataset, data, settings, surroundings(tmp_path / "cv"), folds=5, seeds=1, blocks=True)
+    train = pooled_split(dataset.examples).train
+    assert set(result["parts"]) == {*(f"fold {n}" for n in range(5)), "lowest numbers", "highest numbers"}
+    assert result["out_of_fold"]["n"] == len(train)
+    assert result["worst"]["loss"] == max(part["loss"] for part in result["parts"].values())
+    rows = run_folder.read_rows(tmp_path / "cv" / "soft_labels.csv")
+    assert {row["sha256"] for row in rows} == {example.sha256 for example in train}
+    assert all(float(row["NORMAL"]) + float(row["PNEUMONIA"]) == pytest.approx(1, abs=1e-5) for row in rows)
+    taught = replace(settings, teacher_share=0.5)
+    soft = tmp_path / "cv" / "soft_labels.csv"
+    fit(dataset, data, taught, surroundings(tmp_path / "student"), soft)
+    assert run_folder.read_json(tmp_path / "student" / "config.json")["soft_labels"] is not None
