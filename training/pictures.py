@@ -60,10 +60,6 @@ class PictureStore:
         picture: Picture = self._pictures[self._row[example.source.name]]
         return picture
 
-    def of(self, examples: Iterable[Example]) -> Iterator[Picture]:
-        """The pictures of some examples, one after the other."""
-        return (self[example] for example in examples)
-
 
 def open_store(
     folder: Path, examples: Sequence[Example], *, skip_unreadable: bool, progress: Progress

@@ -113,16 +113,6 @@ def targets_of(examples: Sequence[Example], scheme: LabelScheme) -> npt.NDArray[
     return np.array([example.target[0] for example in examples], np.int64)
 
 
-def without_duplicates(examples: Iterable[Example]) -> tuple[list[Example], int]:
-    """The first example of each digest, in order, and how many were dropped."""
-    kept: dict[str, Example] = {}
-    total = 0
-    for example in examples:
-        total += 1
-        kept.setdefault(example.sha256, example)
-    return list(kept.values()), total - len(kept)
-
-
 def fingerprint(examples: Iterable[Example]) -> str:
     """SHA-256 over the sorted digests of the files: the identity of a set of images, whatever their order."""
     return hashlib.sha256("\n".join(sorted(example.sha256 for example in examples)).encode()).hexdigest()
