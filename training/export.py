@@ -119,7 +119,8 @@ def _compared(split: Split) -> Iterator[FloatArray]:
     yield from map(grey_of, films)
     rng = np.random.default_rng(0)
     for number in range(COMPARED_FILMS - len(films)):
-        yield grey_of(augment(films[number % len(films)], rng))
+        film = films[number % len(films)]
+        yield augment(film, film, rng) * np.float32(1 / 255)
 
 
 def _write_golden(graph: LiteRtGraph, scaling: InputScaling, path: Path) -> tuple[int, int]:

@@ -19,12 +19,11 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from training import run_folder
-from training.augment import augment
 from training.calibrate import UNCALIBRATED, Calibration, calibrate_binary, calibrate_classes, calibrate_findings
 from training.datasets.examples import Dataset, Example, LabelScheme, fingerprint, label_counts, targets_of
 from training.distribute import agree, is_chief, lost_workers_named, strategy_of, worker_of
 from training.evaluation.curves import draw_curves
-from training.input_batches import TrainingBatches, grey_of, greys_of
+from training.input_batches import TrainingBatches, greys_of, variant_of
 from training.loop import AVERAGING, Loop, LossSettings, validation_figures
 from training.networks import ARCHITECTURES, Architecture, Phase, set_trainable
 from training.pictures import PictureStore, Progress, open_store, output_error
@@ -394,12 +393,10 @@ def _calibrate(
 
 def _varied(store: PictureStore, examples: list[Example], copy: int) -> Iterable[FloatArray]:
     for start in range(0, len(examples), 64):
-        yield np.stack(
-            [
-                grey_of(augment(store[example], np.random.default_rng((copy, start + place))))
-                for place, example in enumerate(examples[start : start + 64])
-            ]
-        )
+        places = range(start, min(start + 64, len(examples)))
+        rngs = [np.random.default_rng((copy, place)) for place in places]
+        variants = [variant_of(store, examples, place, rng) for place, rng in zip(places, rngs, strict=True)]
+        yield np.stack(variants) * np.float32(1 / 255)
 
 
 def _write_outputs(out: Path, examples: list[Example], logits: FloatArray, scheme: LabelScheme) -> None:

@@ -12,13 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from cxr_core.preprocess import INPUT_SIDE, squashed
-from training.augment import augment
+from training.augment import augment, without_chest
 from training.datasets.examples import Example
 from training.pictures import Picture, PictureStore
 
 FloatArray = npt.NDArray[np.float32]
 
 _AHEAD = 6
+#: Share of augmented films of one class out of several whose chest is covered and whose class is drawn by lot: the
+#: network learns that without lungs nothing is known.
+CHESTLESS = 0.04
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -41,6 +44,12 @@ class Batch:
 def grey_of(picture: Picture) -> FloatArray:
     """The unscaled input of a picture, as preprocess.to_input makes it: float32 in [0, 1], (150, 150)."""
     return squashed(np.asarray(picture, np.float32) * np.float32(1 / 255))
+
+
+def variant_of(store: PictureStore, examples: Sequence[Example], position: int, rng: np.random.Generator) -> Picture:
+    """An augmented copy of one of the examples, the border now and then that of another: uint8, (150, 150)."""
+    other = store[examples[int(rng.integers(len(examples)))]]
+    return augment(store[examples[position]], other, rng)
 
 
 class TrainingBatches:
@@ -116,12 +125,19 @@ class TrainingBatches:
 
     def _batch(self, chosen: npt.NDArray[np.intp], epoch: int) -> Batch:
         greys = np.empty((len(chosen), INPUT_SIDE, INPUT_SIDE), np.float32)
+        batch = Batch(greys, self._targets[chosen], self._weights[chosen], self._teacher[chosen])
         for slot, position in enumerate(chosen):
-            picture = self._store[self._examples[position]]
-            if self._augmented:
-                picture = augment(picture, np.random.default_rng((self._seed, epoch, int(position))))
-            greys[slot] = grey_of(picture)
-        return Batch(greys, self._targets[chosen], self._weights[chosen], self._teacher[chosen])
+            if not self._augmented:
+                greys[slot] = grey_of(self._store[self._examples[position]])
+                continue
+            rng = np.random.default_rng((self._seed, epoch, int(position)))
+            variant = variant_of(self._store, self._examples, int(position), rng)
+            if self._targets.ndim == 1 and rng.random() < CHESTLESS:
+                variant = without_chest(variant, rng)
+                batch.targets[slot] = rng.integers(self._teacher.shape[1])
+                batch.weights[slot], batch.teacher[slot] = 1, 0
+            greys[slot] = variant * np.float32(1 / 255)
+        return batch
 
 
 def greys_of(store: PictureStore, examples: Sequence[Example]) -> Iterator[FloatArray]:
