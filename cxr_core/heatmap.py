@@ -16,6 +16,7 @@ import numpy.typing as npt
 from cxr_core.bundle import Manifest
 from cxr_core.chest_image import ChestImage
 from cxr_core.errors import OutputError
+from cxr_core.files import write_whole
 from cxr_core.grayscale import default_voi, grayscale_table
 from cxr_core.prediction import INDETERMINATE, Prediction
 
@@ -180,11 +181,6 @@ def prepare_folder(folder: Path) -> None:
 
 
 def write_png(path: Path, bgr: npt.NDArray[np.uint8]) -> None:
-    """Write a PNG whole or not at all: beside its place first, then renamed. Raises OSError."""
+    """Write a PNG whole or not at all. Raises OSError."""
     _, packed = cv2.imencode(".png", bgr)
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_bytes(packed.tobytes())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(path, packed.tobytes())

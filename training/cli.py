@@ -48,6 +48,19 @@ Part = Annotated[
     Literal["train", "val", "holdout", "test", "all"],
     typer.Option(help="train, val (calibration) and holdout by patient group of train/ and val/; test: test/ alone."),
 ]
+Network = Annotated[Literal["cnn", "mobilenetv2"], typer.Option(help="The network.")]
+Epochs = Annotated[int, typer.Option(min=1, help="Of the network, or of its head on a frozen base.")]
+FineTuningEpochs = Annotated[int, typer.Option(min=0, help="Of the final layers of MobileNetV2, after the head.")]
+BaseWeights = Annotated[str, typer.Option(help="Of MobileNetV2: imagenet (downloaded once), none, or a file.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Of all replicas together.")]
+Seed = Annotated[int, typer.Option(min=0)]
+LabelSmoothing = Annotated[float, typer.Option(min=0, max=0.5)]
+SoftLabels = Annotated[
+    Optional[Path], typer.Option(exists=True, dir_okay=False, help="soft_labels.csv of `cross-validate`.")
+]
+TeacherShare = Annotated[float, typer.Option(min=0, max=1, help="Weight of the soft labels.")]
+Cache = Annotated[Optional[Path], typer.Option(help="Folder for decoded pictures, kept for further runs.")]
+SkipUnreadable = Annotated[bool, typer.Option("--skip-unreadable", help="Leave unreadable images out.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 Resamples = Annotated[int, typer.Option(min=100, help="Of the patient bootstrap behind the intervals.")]
 
@@ -151,21 +164,15 @@ def _part(dataset: Dataset, part: str, data: Path) -> list[Example]:
 def fit(
     data: Data,
     out: Annotated[Path, typer.Option(help="Run folder to write, or to go on with.")],
-    model: Annotated[Literal["cnn", "mobilenetv2"], typer.Option(help="The network.")] = "cnn",
-    epochs: Annotated[int, typer.Option(min=1, help="Of the network, or of its head on a frozen base.")] = 10,
-    fine_tuning_epochs: Annotated[
-        int, typer.Option(min=0, help="Of the final layers of MobileNetV2, after the head.")
-    ] = 10,
-    base_weights: Annotated[str, typer.Option(help="Of MobileNetV2: imagenet (downloaded once), none, or a file.")] = (
-        "imagenet"
-    ),
-    batch_size: Annotated[int, typer.Option(min=1, help="Of all replicas together.")] = 32,
-    seed: Annotated[int, typer.Option(min=0)] = 1,
-    label_smoothing: Annotated[float, typer.Option(min=0, max=0.5)] = 0.05,
-    soft_labels: Annotated[
-        Optional[Path], typer.Option(exists=True, dir_okay=False, help="soft_labels.csv of `cross-validate`.")
-    ] = None,
-    teacher_share: Annotated[float, typer.Option(min=0, max=1, help="Weight of the soft labels.")] = 0.5,
+    model: Network = "cnn",
+    epochs: Epochs = 10,
+    fine_tuning_epochs: FineTuningEpochs = 10,
+    base_weights: BaseWeights = "imagenet",
+    batch_size: BatchSize = 32,
+    seed: Seed = 1,
+    label_smoothing: LabelSmoothing = 0.05,
+    soft_labels: SoftLabels = None,
+    teacher_share: TeacherShare = 0.5,
     split: Annotated[
         SplitKind, typer.Option(help="pooled: train/ and val/ split anew by patient; official: as published.")
     ] = "pooled",
@@ -177,8 +184,8 @@ def fit(
     distribute: Annotated[
         Distribution, typer.Option(help="mirrored: the GPUs here; multiworker: the machines of TF_CONFIG.")
     ] = "none",
-    cache: Annotated[Optional[Path], typer.Option(help="Folder for decoded pictures, kept for further runs.")] = None,
-    skip_unreadable: Annotated[bool, typer.Option("--skip-unreadable", help="Leave unreadable images out.")] = False,
+    cache: Cache = None,
+    skip_unreadable: SkipUnreadable = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write summaries for TensorBoard.")] = False,
     version: Annotated[str, typer.Option(help="Of the bundle.")] = "0.1.0",
 ) -> None:
@@ -230,20 +237,22 @@ def _surroundings(
 def cross_validate(
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder for the runs, or to go on with.")],
-    model: Annotated[Literal["cnn", "mobilenetv2"], typer.Option(help="The network.")] = "cnn",
-    epochs: Annotated[int, typer.Option(min=1)] = 10,
-    fine_tuning_epochs: Annotated[int, typer.Option(min=0)] = 10,
-    base_weights: Annotated[str, typer.Option(help="Of MobileNetV2: imagenet, none, or a file.")] = "imagenet",
-    batch_size: Annotated[int, typer.Option(min=1)] = 32,
-    seed: Annotated[int, typer.Option(min=0)] = 1,
-    label_smoothing: Annotated[float, typer.Option(min=0, max=0.5)] = 0.05,
+    model: Network = "cnn",
+    epochs: Epochs = 10,
+    fine_tuning_epochs: FineTuningEpochs = 10,
+    base_weights: BaseWeights = "imagenet",
+    batch_size: BatchSize = 32,
+    seed: Seed = 1,
+    label_smoothing: LabelSmoothing = 0.05,
+    soft_labels: SoftLabels = None,
+    teacher_share: TeacherShare = 0.5,
     folds: Annotated[int, typer.Option(min=1, max=5, help="How many of the 5 folds; all give soft labels.")] = 5,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each part.")] = 1,
     blocks: Annotated[bool, typer.Option("--blocks", help="Leave out blocks of file numbers, too.")] = False,
     task: Task = None,
     finding: FindingName = None,
-    cache: Annotated[Optional[Path], typer.Option(help="Folder for decoded pictures, kept.")] = None,
-    skip_unreadable: Annotated[bool, typer.Option("--skip-unreadable")] = False,
+    cache: Cache = None,
+    skip_unreadable: SkipUnreadable = False,
 ) -> None:
     """Judge a recipe on patients and blocks of file numbers that it never saw; the hold-out stays out."""
     with _one_line_errors("cross-validate"):
@@ -258,11 +267,13 @@ def cross_validate(
             seed=seed,
             base_weights=base_weights,
             label_smoothing=label_smoothing,
+            teacher_share=teacher_share if soft_labels else 0.0,
             task=task,
             finding=finding,
         )
         around = _surroundings(out, cache, "none", skip_unreadable, tensorboard=False)
-        result = run(_open(data, task, finding), data, settings, around, folds=folds, seeds=seeds, blocks=blocks)
+        dataset = _open(data, task, finding)
+        result = run(dataset, data, settings, around, soft_labels, folds=folds, seeds=seeds, blocks=blocks)
         typer.echo(json.dumps(result, indent=2))
 
 

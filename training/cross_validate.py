@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from scipy.special import expit, softmax
+from scipy.special import expit, log_softmax, softmax
 
 from training import run_folder
 from training.calibrate import calibrate_binary, calibrate_classes, calibrate_findings
@@ -24,12 +24,22 @@ TABLE, SOFT_LABELS = "cross_validation.json", "soft_labels.csv"
 
 
 def cross_validate(
-    dataset: Dataset, data: Path, settings: FitSettings, around: Surroundings, *, folds: int, seeds: int, blocks: bool
+    dataset: Dataset,
+    data: Path,
+    settings: FitSettings,
+    around: Surroundings,
+    soft_labels: Path | None,
+    *,
+    folds: int,
+    seeds: int,
+    blocks: bool,
 ) -> dict[str, Any]:
     """Fit the recipe without each fold (and block) and seed; what is finished already is kept.
 
     Parameters
     ----------
+    soft_labels : Path or None
+        Of a teacher, as `fit` takes them. Where the teacher saw what is left out, the figures flatter the student.
     folds : int
         How many of the FOLDS are left out, one after the other: fewer for a quick look.
     seeds : int
@@ -40,8 +50,9 @@ def cross_validate(
     Returns
     -------
     dict
-        By part the figures, the worst of them, and with all folds the calibration of what was out of fold; written to
-        `around.out`, with soft labels of every training file: what the models that never saw it say of it.
+        By part the figures, the worst of them, and with all folds those of everything out of fold, by stratum and
+        stream of file names, too; written to `around.out`, with soft labels of every training file: what the models
+        that never saw it say of it.
     """
     parts = [f"fold {number}" for number in range(min(folds, FOLDS))] + (list(BLOCKS) if blocks else [])
     cache = around.cache or around.out / "pictures"
@@ -51,7 +62,7 @@ def cross_validate(
             out = around.out / f"{part.replace(' ', '-')}_seed-{seed}"
             around.say(f"without {part}, seed {seed}:")
             told = replace(settings, leave_out=part, seed=seed)
-            fit(dataset, data, told, replace(around, out=out, cache=cache), None)
+            fit(dataset, data, told, replace(around, out=out, cache=cache), soft_labels)
             for row in run_folder.read_rows(out / run_folder.OUTPUTS):
                 rows.setdefault(part, []).append(row)
     result: dict[str, Any] = {
@@ -65,6 +76,8 @@ def cross_validate(
     if folds >= FOLDS:
         pooled = _pooled(in_folds, dataset.scheme)
         result["out_of_fold"] = _figures(pooled, dataset.scheme)
+        if dataset.scheme.task == "single_label":
+            result |= {kind: _by_kind(pooled, dataset, kind) for kind in ("stratum", "stream")}
         _write_soft_labels(around.out / SOFT_LABELS, pooled, dataset.scheme)
     run_folder.write_json(around.out / TABLE, result)
     if around.cache is None:
@@ -116,6 +129,23 @@ def _figures(pooled: _Pooled, scheme: LabelScheme) -> dict[str, Any]:
         "n": len(pooled),
         **validation_figures(raw, targets, scheme.task),
         "calibrated": validation_figures(after, targets, scheme.task),
+    }
+
+
+def _by_kind(pooled: _Pooled, dataset: Dataset, kind: Literal["stratum", "stream"]) -> dict[str, dict[str, float]]:
+    """Accuracy and log loss of every stratum or stream, calibrated on all together: most hold one class alone."""
+    logits, targets = _tempered(pooled, dataset.scheme)
+    kinds = {example.sha256: str(getattr(example, kind)) for example in dataset.examples}
+    found = np.array([kinds[digest] for digest in pooled])
+    right = logits.argmax(axis=1) == targets
+    losses = -log_softmax(logits, axis=1)[np.arange(len(targets)), targets]
+    return {
+        name: {
+            "n": int(np.sum(found == name)),
+            "accuracy": float(right[found == name].mean()),
+            "loss": float(losses[found == name].mean()),
+        }
+        for name in sorted(set(found) - {""})
     }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cxr_core.errors import CxrError
+from cxr_core.files import write_whole
 from training.datasets.examples import Dataset, Example
 from training.pictures import output_error
 from training.split import Split
@@ -30,20 +30,9 @@ class RunError(CxrError):
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write beside its place, to the disk, then rename: a full disk or a kill leaves the file that was there.
-
-    Raises OutputError.
-    """
-    part = path.with_name(path.name + ".part")
+    """Write whole or not at all. Raises OutputError."""
     try:
-        try:
-            with part.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        write_whole(path, content)
     except OSError as error:
         raise output_error(path.parent, error) from error
 

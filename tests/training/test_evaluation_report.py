@@ -18,7 +18,7 @@ from tests.bundle_builder import copy_bundle
 from tests.training.served_answers import FINDINGS, THREE, answers_of, phantom_set
 from training.evaluation.cases import SHOWN, case_picture, choose_cases, gallery_png
 from training.evaluation.evaluate import evaluate, images_csv, lines_of
-from training.evaluation.files import EvaluationError, write_whole
+from training.evaluation.files import EvaluationError, write_result
 from training.evaluation.metrics import measure
 from training.evaluation.overlap import TRAINING_FILES
 from training.evaluation.plots import all_plots, risk_coverage
@@ -216,14 +216,12 @@ def test_folder_that_cannot_be_written_is_one_line_before_any_work(tmp_path: Pat
 def test_full_disk_leaves_the_old_file_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "metrics.json"
     path.write_text("old")
-    real = Path.write_bytes
 
-    def half(self: Path, data: bytes) -> int:
-        real(self, data[: len(data) // 2])
+    def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", half)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(EvaluationError, match=r"metrics.json was not written \(No space left on device\)"):
-        write_whole(path, b"new content")
+        write_result(path, b"new content")
     assert [p.name for p in tmp_path.iterdir()] == ["metrics.json"]
     assert path.read_text() == "old"

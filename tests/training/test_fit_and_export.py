@@ -306,11 +306,15 @@ def test_commands_judge_the_run(run_and_bundle: tuple[Path, Path], data: Path, t
 def test_cross_validation_covers_every_training_film_and_teaches(data: Path, tmp_path: Path) -> None:
     dataset = open_dataset(data)
     settings = replace(QUICK, epochs=1)
-    result = cross_validate(dataset, data, settings, surroundings(tmp_path / "cv"), folds=5, seeds=1, blocks=True)
+    result = cross_validate(dataset, data, settings, surroundings(tmp_path / "cv"), None, folds=5, seeds=1, blocks=True)
     train = pooled_split(dataset.examples).train
     assert set(result["parts"]) == {*(f"fold {n}" for n in range(5)), "lowest numbers", "highest numbers"}
     assert result["out_of_fold"]["n"] == len(train)
     assert result["worst"]["loss"] == max(part["loss"] for part in result["parts"].values())
+    strata = result["stratum"]
+    assert strata["NORMAL"]["n"] + strata["bacteria"]["n"] + strata["virus"]["n"] == len(train)
+    right = sum(kind["n"] * kind["accuracy"] for kind in result["stream"].values())
+    assert right / len(train) == pytest.approx(result["out_of_fold"]["calibrated"]["accuracy"])
     rows = run_folder.read_rows(tmp_path / "cv" / "soft_labels.csv")
     assert {row["sha256"] for row in rows} == {example.sha256 for example in train}
     assert all(float(row["NORMAL"]) + float(row["PNEUMONIA"]) == pytest.approx(1, abs=1e-5) for row in rows)

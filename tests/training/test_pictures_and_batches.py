@@ -11,9 +11,9 @@ import pytest
 from cxr_core.preprocess import display_reduced, to_input
 from cxr_core.reading import Source, read_image
 from tests.training.test_dataset_and_split import write_look_alike
-from training.augment import augment
+from training.augment import augment, without_chest
 from training.datasets import DatasetError, Example, open_dataset
-from training.input_batches import Batch, TrainingBatches, grey_of, greys_of
+from training.input_batches import CHESTLESS, Batch, TrainingBatches, grey_of, greys_of
 from training.pictures import OutputError, PictureStore, open_store, picture_of
 
 
@@ -52,7 +52,7 @@ def test_input_of_a_picture_is_what_the_core_serves(store: PictureStore, example
 
 
 def test_epoch_holds_every_film_once_in_an_order_of_its_own(store: PictureStore, examples: list[Example]) -> None:
-    made = batches(store, examples)
+    made = batches(store, examples, augmented=False)
     first, second = (joined(list(made.epoch(number)))[1] for number in (0, 1))
     assert sorted(first) == sorted(second) == list(range(len(examples)))
     assert list(first) != list(second)
@@ -135,18 +135,75 @@ def chest(side: int = 224) -> np.ndarray:
 def test_augmentation_never_flips() -> None:
     rng = np.random.default_rng(2)
     for _ in range(200):
-        middle = augment(chest(), rng)[90:134, 40:184].astype(float)
-        assert middle[:, -30:].mean() > middle[:, :30].mean()
+        middle = augment(chest(), chest(), rng)[60:90, 27:123].astype(float)
+        assert middle[:, -20:].mean() > middle[:, :20].mean()
 
 
 def test_augmentation_changes_position_tone_and_sharpness_but_leaves_a_picture() -> None:
     rng = np.random.default_rng(3)
     original = chest()
-    variants = [augment(original, rng) for _ in range(60)]
-    assert all(v.dtype == np.uint8 and v.shape == original.shape for v in variants)
+    variants = [augment(original, original, rng) for _ in range(60)]
+    assert all(v.dtype == np.uint8 and v.shape == (150, 150) for v in variants)
     means = [v.mean() for v in variants]
     assert np.std(means) > 10
-    sharpness = [cv2.Laplacian(v[60:160, 60:160], cv2.CV_64F).std() for v in variants]
+    sharpness = [cv2.Laplacian(v[40:107, 40:107], cv2.CV_64F).std() for v in variants]
     assert max(sharpness) > 3 * min(sharpness)
-    assert min(v[60:160, 60:160].std() for v in variants) > 2
+    assert min(v[40:107, 40:107].std() for v in variants) > 2
     np.testing.assert_array_equal(original, chest())
+
+
+def test_augmentation_borrows_borders_but_never_the_middle_of_another_film() -> None:
+    rng = np.random.default_rng(4)
+    grey, white = np.full((224, 224), 100, np.uint8), np.full((224, 224), 255, np.uint8)
+    borrowed = 0
+    for _ in range(200):
+        seed = rng.integers(2**31)
+        same, other = (augment(grey, film, np.random.default_rng(seed)) for film in (grey, white))
+        changed = same != other
+        assert not changed[20:130, 20:130].any()
+        borrowed += bool(changed.any())
+    assert 20 < borrowed < 90  # a quarter, of which some have no border at all
+
+
+def test_without_chest_nothing_of_the_middle_is_left() -> None:
+    rng = np.random.default_rng(5)
+    for _ in range(50):
+        erased = without_chest(chest(150), rng)
+        assert np.ptp(erased[28:122, 28:122]) == 0
+        np.testing.assert_array_equal(erased[:7], chest(150)[:7])
+
+
+def test_chestless_films_carry_a_label_by_lot_and_the_weight_of_one(
+    store: PictureStore, examples: list[Example]
+) -> None:
+    n = len(examples)
+    made = TrainingBatches(
+        store,
+        examples,
+        np.ones(n, np.int64),
+        np.full(n, 3, np.float32),
+        np.full((n, 2), 0.5, np.float32),
+        batch_size=16,
+        seed=1,
+        augmented=True,
+    )
+    chestless = {0: 0, 1: 0}
+    films = 0
+    for number in range(40):
+        for batch in made.epoch(number):
+            films += len(batch.targets)
+            for grey, target, weight, teacher in zip(*map(list, vars_of(batch)), strict=True):
+                if weight == 1:
+                    chestless[int(target)] += 1
+                    assert np.ptp(grey[28:122, 28:122]) == 0
+                    assert not teacher.any()
+                else:
+                    assert (target, weight) == (1, 3)
+                    assert np.ptp(grey[28:122, 28:122]) > 0
+    share = sum(chestless.values()) / films
+    assert 0.6 * CHESTLESS < share < 1.4 * CHESTLESS
+    assert min(chestless.values()) > 0.3 * sum(chestless.values())
+
+
+def vars_of(batch: Batch) -> tuple[np.ndarray, ...]:
+    return batch.greys, batch.targets, batch.weights, batch.teacher

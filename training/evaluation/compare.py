@@ -18,7 +18,7 @@ from training.evaluation.bootstrap import RESAMPLES, Key
 from training.evaluation.compare_report import comparison_html
 from training.evaluation.curves import curves_png, read_history
 from training.evaluation.evaluate import summary
-from training.evaluation.files import EvaluationError, output_folder, write_whole
+from training.evaluation.files import EvaluationError, output_folder, write_result
 from training.evaluation.metrics import bootstrap_of, point_and_resampled
 from training.evaluation.models import find_candidate
 from training.evaluation.plots import roc_plot
@@ -92,10 +92,10 @@ def compare(
     for name in (ROC, CURVES):
         (out / name).unlink(missing_ok=True)  # of an earlier comparison, which may have had others
     for name, png in plots.items():
-        write_whole(out / name, png)
+        write_result(out / name, png)
     page = comparison_html(result, plots.get(ROC), plots.get(CURVES), [t for t in titles if t not in histories])
-    write_whole(out / REPORT, page.encode())
-    write_whole(out / TABLE, (json.dumps(result, indent=2, allow_nan=False) + "\n").encode())
+    write_result(out / REPORT, page.encode())
+    write_result(out / TABLE, (json.dumps(result, indent=2, allow_nan=False) + "\n").encode())
     return result
 
 

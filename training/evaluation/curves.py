@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from training.evaluation.files import EvaluationError, write_whole
+from training.evaluation.files import EvaluationError, write_result
 from training.evaluation.plots import COLOURS, new_figure, png_of, tidy
 
 COLUMNS = ("epoch", "accuracy", "loss", "val_accuracy", "val_loss")
@@ -17,7 +17,7 @@ Row = Mapping[str, str]
 
 def draw_curves(history: Path, out: Path) -> None:
     """Draw a history.csv (COLUMNS, and "phase" where there are several) as a PNG. Raises EvaluationError."""
-    write_whole(out, curves_png({"": read_history(history)}))
+    write_result(out, curves_png({"": read_history(history)}))
 
 
 def read_history(history: Path) -> list[Row]:

@@ -19,7 +19,7 @@ from cxr_core.settings import Settings
 from training.datasets.examples import Dataset, Example, fingerprint
 from training.evaluation.bootstrap import RESAMPLES
 from training.evaluation.cases import case_picture, choose_cases, gallery_png
-from training.evaluation.files import output_folder, write_whole
+from training.evaluation.files import output_folder, write_result
 from training.evaluation.metrics import FIGURES, measure, point_figures
 from training.evaluation.models import Candidate, find_candidate, keras_logits
 from training.evaluation.overlap import overlap
@@ -88,11 +88,11 @@ def evaluate(
         if (picture := case_picture(answers, case, classifier)) is not None
     ]
     for name, png in plots.items():
-        write_whole(out / f"{name}.png", png)
-    write_whole(out / GALLERY, gallery_png(answers, pictures))
-    write_whole(out / IMAGES, images_csv(answers).encode())
-    write_whole(out / REPORT, report_html(result, plots, answers, pictures).encode())
-    write_whole(out / METRICS, (json.dumps(result, indent=2, allow_nan=False) + "\n").encode())
+        write_result(out / f"{name}.png", png)
+    write_result(out / GALLERY, gallery_png(answers, pictures))
+    write_result(out / IMAGES, images_csv(answers).encode())
+    write_result(out / REPORT, report_html(result, plots, answers, pictures).encode())
+    write_result(out / METRICS, (json.dumps(result, indent=2, allow_nan=False) + "\n").encode())
     return result
 
 

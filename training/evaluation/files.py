@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cxr_core.errors import CxrError
+from cxr_core.files import write_whole
 
 
 class EvaluationError(CxrError):
@@ -23,15 +24,10 @@ def output_folder(path: Path) -> Path:
     return path
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write beside the place first, then rename."""
-    part = path.with_name(path.name + ".part")
+def write_result(path: Path, content: bytes) -> None:
+    """Write whole or not at all. Raises EvaluationError."""
     try:
-        try:
-            part.write_bytes(content)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        write_whole(path, content)
     except OSError as error:
         raise EvaluationError(
             f"{path} was not written ({error.strerror})", "room and permission to write", "free some or name another"

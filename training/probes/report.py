@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from cxr_core.bundle import Manifest
 from training.evaluation import page
-from training.evaluation.files import write_whole
+from training.evaluation.files import write_result
 from training.evaluation.plots import COLOURS, new_figure, png_of, tidy
 from training.probes.copies import CHANGES, PLAIN, Copies
 from training.probes.external import ExternalFilm
@@ -34,12 +34,12 @@ def write_report(
     films: Sequence[ExternalFilm],
 ) -> None:
     """Write all files, each whole or not at all; the JSON last, so that where it is, the others are."""
-    write_whole(out / IMAGES, images_csv(manifest, copies, targets).encode())
-    write_whole(out / COPIES, copies_csv(result).encode())
+    write_result(out / IMAGES, images_csv(manifest, copies, targets).encode())
+    write_result(out / COPIES, copies_csv(result).encode())
     if result["external"] is not None:
-        write_whole(out / EXTERNAL, external_csv(result["external"]["films"]).encode())
-    write_whole(out / REPORT, probes_html(result, manifest, copies, films).encode())
-    write_whole(out / RESULT, (json.dumps(result, indent=2, allow_nan=False) + "\n").encode())
+        write_result(out / EXTERNAL, external_csv(result["external"]["films"]).encode())
+    write_result(out / REPORT, probes_html(result, manifest, copies, films).encode())
+    write_result(out / RESULT, (json.dumps(result, indent=2, allow_nan=False) + "\n").encode())
 
 
 def probes_html(result: Mapping[str, Any], manifest: Manifest, copies: Copies, films: Sequence[ExternalFilm]) -> str:
