@@ -53,21 +53,25 @@ def calibrate_binary(clean: FloatArray, varied: FloatArray, labels: IntArray, po
     Parameters
     ----------
     clean : numpy.ndarray
-        Logits (n, 2) of the calibration films as they are: they give the intercept (Platt, Probabilistic Outputs for
-        Support Vector Machines, 1999).
+        Logits (n, 2) of the calibration films as they are.
     varied : numpy.ndarray
-        Logits (m, n, 2) of m augmented copies of them: they give the temperature, so that the confidence holds on
-        films that arrive otherwise, too (Tomani et al., Post-hoc Uncertainty Calibration for Domain Drift Scenarios,
-        CVPR 2021). It is never under that of the films as they are.
+        Logits (m, n, 2) of m augmented copies of them. Films as they are and copies have half of the say each in the
+        intercept (Platt, Probabilistic Outputs for Support Vector Machines, 1999), so that it serves films that
+        arrive otherwise, too (Tomani et al., Post-hoc Uncertainty Calibration for Domain Drift Scenarios, CVPR 2021).
+        The temperature is the higher one of the two.
     labels : numpy.ndarray
         Class indices (n,). Both classes count alike.
     """
     weights = balanced_weights(labels)
-    intercept, slope = _platt(clean[:, 1] - clean[:, 0], labels, weights)
     copies = len(varied)
-    margins = (varied[..., 1] - varied[..., 0]).ravel()
-    _, varied_slope = _platt(margins, np.tile(labels, copies), np.tile(weights, copies)) if copies else (0.0, slope)
-    temperature = max(1 / slope, 1 / varied_slope)
+    margins, varied_margins = clean[:, 1] - clean[:, 0], (varied[..., 1] - varied[..., 0]).ravel()
+    intercept, slope = _platt(margins, labels, weights)
+    temperature = 1 / slope
+    if copies:
+        half = np.concatenate([np.tile(margins, copies), varied_margins])
+        intercept, _ = _platt(half, np.tile(labels, 2 * copies), np.tile(weights, 2 * copies))
+        _, varied_slope = _platt(varied_margins, np.tile(labels, copies), np.tile(weights, copies))
+        temperature = max(temperature, 1 / varied_slope)
     # Half of the way is the threshold: the intercept must put it there at whatever temperature.
     p = positive_probability(clean + np.array([0.0, intercept]), temperature)
     low = max(float(np.quantile(p[labels == 1], BAND_ERROR)), BAND_LIMITS[0])

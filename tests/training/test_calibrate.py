@@ -43,6 +43,14 @@ def test_what_augmented_copies_lose_in_confidence_counts() -> None:
     assert calibrate_binary(logits, surer, labels, "P").temperature == pytest.approx(alone)
 
 
+def test_intercept_lies_between_what_films_and_what_their_copies_ask_for() -> None:
+    logits, labels = drawn(4, shift=2.0)
+    unshifted, _ = drawn(4)
+    copies = np.stack([unshifted, unshifted])
+    assert calibrate_binary(logits, NONE, labels, "P").intercept == pytest.approx(2, abs=0.15)
+    assert calibrate_binary(logits, copies, labels, "P").intercept == pytest.approx(1, abs=0.25)
+
+
 def test_rare_and_frequent_classes_count_alike() -> None:
     logits, labels = drawn(5)
     kept = (labels == 1) | (np.arange(len(labels)) % 5 == 0)
