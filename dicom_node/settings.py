@@ -31,7 +31,7 @@ class ListenerSettings(_Section):
     bind: str = "127.0.0.1"
     """Address to listen on. Any other than a loopback address needs a list of peers."""
 
-    port: int = Field(11112, ge=0, le=65535)
+    port: int = Field(default=11112, ge=0, le=65535)
     """0 lets the system choose; `serve` prints the port."""
 
     tls: bool = False
@@ -44,27 +44,27 @@ class ListenerSettings(_Section):
     tls_client_ca: Path | None = None
     """PEM file of the authorities whose client certificates are asked for; None asks for none."""
 
-    max_associations: int = Field(100, ge=1)
+    max_associations: int = Field(default=100, ge=1)
     """In total. Dead connections of health checks count until `acse_timeout_seconds`."""
 
-    max_associations_per_address: int = Field(20, ge=1)
-    max_pdu_bytes: int = Field(131072, ge=4096, le=1048576)
+    max_associations_per_address: int = Field(default=20, ge=1)
+    max_pdu_bytes: int = Field(default=131072, ge=4096, le=1048576)
     """128 KiB halve the CPU of 16 KiB; more gains nothing."""
 
-    max_object_mb: int = Field(512, ge=1)
+    max_object_mb: int = Field(default=512, ge=1)
     """Of one message; more is aborted."""
 
-    acse_timeout_seconds: float = Field(5, gt=0)
-    network_timeout_seconds: float = Field(30, gt=0)
+    acse_timeout_seconds: float = Field(default=5, gt=0)
+    network_timeout_seconds: float = Field(default=30, gt=0)
     """Without any byte."""
 
-    min_bytes_per_second: int = Field(65536, ge=1)
+    min_bytes_per_second: int = Field(default=65536, ge=1)
     """A PDU may take `network_timeout_seconds` and its length over this; a peer that drips is let go."""
 
-    answer_timeout_seconds: float = Field(30, gt=0)
+    answer_timeout_seconds: float = Field(default=30, gt=0)
     """An object that cannot be stored in this time is answered 0xA700."""
 
-    max_objects_per_minute: int = Field(600, ge=1)
+    max_objects_per_minute: int = Field(default=600, ge=1)
     """Of one sender; more is answered 0xA700, and the sender tries again."""
 
     @field_validator("bind")
@@ -86,7 +86,7 @@ class PeerSettings(_Section):
     host: str
     """Name or address; what connects to us must come from there."""
 
-    port: int | None = Field(None, ge=1, le=65535)
+    port: int | None = Field(default=None, ge=1, le=65535)
     """Where it listens; None of a mere sender."""
 
     may_send: bool = True
@@ -106,17 +106,17 @@ class AnalysisSettings(_Section):
     """Name or folder of a bundle; None for the default."""
 
     population: Literal["withhold", "warn"] = "withhold"
-    prevalence: float | None = Field(None, gt=0, lt=1)
+    prevalence: float | None = Field(default=None, gt=0, lt=1)
     relaxed_intake: tuple[str, ...] = ()
-    study_quiet_seconds: float = Field(60, ge=0)
+    study_quiet_seconds: float = Field(default=60, ge=0)
     """A study is complete when nothing of it has come for so long."""
 
-    ignore_older_than_hours: float | None = Field(None, gt=0)
+    ignore_older_than_hours: float | None = Field(default=None, gt=0)
     """Studies whose date is older are stored and not analysed: a migration is no reading list. None: all are."""
 
-    batch_size: int = Field(16, ge=1)
-    batch_wait_ms: float = Field(20, ge=0)
-    max_attempts: int = Field(3, ge=1)
+    batch_size: int = Field(default=16, ge=1)
+    batch_wait_ms: float = Field(default=20, ge=0)
+    max_attempts: int = Field(default=3, ge=1)
     """An image that ends the worker process so often is set aside."""
 
 
@@ -150,11 +150,11 @@ class DestinationSettings(_Section):
     """After an attempt of unknown outcome ask by C-FIND or QIDO whether the object is there."""
 
     request_commitment: bool = False
-    retry_seconds: float = Field(10, gt=0)
+    retry_seconds: float = Field(default=10, gt=0)
     """Before the first repeat; doubled each time up to `max_retry_seconds`."""
 
-    max_retry_seconds: float = Field(900, gt=0)
-    give_up_hours: float = Field(168, gt=0)
+    max_retry_seconds: float = Field(default=900, gt=0)
+    give_up_hours: float = Field(default=168, gt=0)
     """A delivery that failed for so long waits for `cxr-node retry`."""
 
     @model_validator(mode="after")
@@ -171,18 +171,18 @@ class CommitmentSettings(_Section):
     archive: AETitle | None = None
     """The peer that has to commit the same instances to us before we report success; None answers no request."""
 
-    timeout_seconds: float = Field(3600, gt=0)
+    timeout_seconds: float = Field(default=3600, gt=0)
 
 
 class RetentionSettings(_Section):
     """`[retention]`: when what holds patient data is deleted. Unsent work never is."""
 
-    days: float = Field(7, gt=0)
-    quarantine_days: float = Field(30, gt=0)
-    max_gb: float | None = Field(None, gt=0)
+    days: float = Field(default=7, gt=0)
+    quarantine_days: float = Field(default=30, gt=0)
+    max_gb: float | None = Field(default=None, gt=0)
     """Finished studies go, oldest first, when the data folder holds more."""
 
-    reserve_mb: int = Field(1024, ge=0)
+    reserve_mb: int = Field(default=1024, ge=0)
     """With less free space on the disk no object is taken."""
 
 

@@ -1,0 +1,137 @@
+"""The data folder: what lies where, for its owner alone, locked by one node, with files written whole or not at all."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+from cxr_core.errors import CxrError, OutputError
+
+#: A file that is still being written; what is left of it after a crash is swept at the next start.
+PART = ".part"
+
+Piece = bytes | bytearray | memoryview
+
+
+class LockedError(CxrError):
+    """Another process holds what only one may hold."""
+
+
+class DataFolder:
+    """Paths below one folder. `prepare` makes it; everything in it is readable by its owner alone.
+
+    Parameters
+    ----------
+    root : Path or None
+        The folder; None for the user's.
+    """
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = (root or user_data_path("cxr-node")).absolute()
+        self.objects = self.root / "objects"
+        """Received objects, Part 10."""
+
+        self.encoded = self.root / "encoded"
+        """Result objects as they are sent."""
+
+        self.quarantine = self.root / "quarantine"
+        self.results = self.root / "results"
+        """The folder destination, where nothing else is configured."""
+
+        self.database = self.root / "node.sqlite"
+
+    def prepare(self) -> None:
+        """Make the folders. Raises OutputError."""
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.root.chmod(0o700)
+            for folder in (self.objects, self.encoded, self.quarantine, self.results):
+                folder.mkdir(mode=0o700, exist_ok=True)
+            sync_folder(self.root)
+        except OSError as error:
+            raise OutputError(
+                f"a data folder that cannot be used ({error.strerror})",
+                "a folder of your own",
+                "name another by --data",
+            ) from error
+
+    def sweep(self) -> int:
+        """Delete what was being written when the last process ended; how many files."""
+        left = [
+            part
+            for folder in (self.objects, self.encoded, self.quarantine, self.results)
+            for part in folder.rglob(f"*{PART}")
+        ]
+        for part in left:
+            part.unlink(missing_ok=True)
+        return len(left)
+
+    def free_bytes(self) -> int:
+        """Free space on the disk of the folder."""
+        return shutil.disk_usage(self.root).free
+
+    @contextmanager
+    def locked(self, name: str) -> Iterator[None]:
+        """Hold a lock of the folder until the block, or the process, ends. Raises LockedError at once if it is held."""
+        path = self.root / name
+        with path.open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                file.seek(0)
+                holder = file.read(20).strip() or "unknown"
+                raise LockedError(
+                    f"a data folder in use by process {holder}",
+                    "one node a folder",
+                    "stop that one, or name another by --data",
+                ) from error
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield
+
+
+def write_durably(path: Path, *pieces: Piece, modified: float | None = None) -> None:
+    """Write a file whole or not at all, and only return when it would survive a power failure. Raises OSError.
+
+    Parameters
+    ----------
+    path : Path
+        The file; one that is there is replaced.
+    pieces : bytes-like
+        The content, one after the other; nothing is copied.
+    modified : float, optional
+        The time that the file shall bear, in seconds since the epoch.
+    """
+    part = path.with_name(path.name + PART)
+    try:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            for piece in pieces:
+                rest = memoryview(piece)
+                while rest:
+                    rest = rest[os.write(descriptor, rest) :]
+            if modified is not None:
+                os.utime(descriptor, (modified, modified))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        part.replace(path)
+        sync_folder(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk: fsync of a file alone does not promise its name."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

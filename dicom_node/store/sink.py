@@ -1,0 +1,186 @@
+"""Where received objects go: on the disk, with their work recorded, before the sender is told that we have them."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from datetime import datetime
+
+import sqlalchemy as sa
+from pydicom.dataset import Dataset
+
+from dicom_node import logs
+from dicom_node.received import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, SUCCESS, Answer, ReceivedObject
+from dicom_node.settings import NodeSettings
+from dicom_node.store import receipts
+from dicom_node.store.folder import DataFolder, write_durably
+from dicom_node.store.header import NotUnderstoodError, is_older, is_ours, read_header, uid
+from dicom_node.store.part10 import Origin, head
+from dicom_node.store.quarantine import Quarantine, Quarantined
+
+log = logs.get(__name__)
+
+OUT_OF_SPACE = Answer(OUT_OF_RESOURCES, "out of space")
+OUT_OF_TIME = Answer(OUT_OF_RESOURCES, "cannot be stored in time")
+NOT_STORED = Answer(OUT_OF_RESOURCES, "cannot be stored now")
+
+
+class StoreSink:
+    """The listener's Sink: keeps objects durably and answers truthfully.
+
+    Parameters
+    ----------
+    settings : NodeSettings
+        `listener.answer_timeout_seconds`, `analysis.ignore_older_than_hours` and `retention.reserve_mb` are used.
+    folder : DataFolder
+        Where files go.
+    engine : sqlalchemy.Engine
+        Where rows go.
+    notify : callable
+        Called after work was recorded, from any thread.
+    """
+
+    def __init__(
+        self, settings: NodeSettings, folder: DataFolder, engine: sa.Engine, notify: Callable[[], None]
+    ) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._engine = engine
+        self._notify = notify
+        self._quarantine = Quarantine(folder)
+        # One writer at a time in this process: SQLite's own waiting for its lock is not fair.
+        self._writing = threading.Lock()
+        # A thread each, because a disk that hangs cannot be told to stop: it is waited for no longer than the limit.
+        self._threads = ThreadPoolExecutor(settings.listener.max_associations, thread_name_prefix="store")
+
+    def close(self) -> None:
+        """Wait for what is being stored."""
+        self._threads.shutdown()
+
+    def has_space(self) -> bool:
+        """Whether there is more free space than the reserve."""
+        return self._has_space(0)
+
+    def _has_space(self, count: int) -> bool:
+        return self._folder.free_bytes() - count > self._settings.retention.reserve_mb * 1024**2
+
+    def accept(self, received: ReceivedObject) -> Answer:
+        """Keep the object and its work durably, then answer, in bounded time. Raises nothing."""
+        storing = self._threads.submit(self._keep, received)
+        try:
+            return storing.result(self._settings.listener.answer_timeout_seconds)
+        except FutureTimeoutError:
+            # It may still come to its end: then the object is here when the sender tries again, which is success.
+            storing.cancel()
+            log.warning("not stored in time", sender=received.calling_ae_title)
+            return OUT_OF_TIME
+
+    def _keep(self, received: ReceivedObject) -> Answer:
+        try:
+            return self._stored(received)
+        except NotUnderstoodError as error:
+            return self._refused(received, error)
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            log.error("object not written", sender=received.calling_ae_title, **logs.trouble(error))
+            return OUT_OF_SPACE if full else NOT_STORED
+        except Exception as error:  # noqa: BLE001  # the sender is to be told, whatever it was
+            log.error("object not recorded", sender=received.calling_ae_title, **logs.trouble(error))
+            return NOT_STORED
+
+    def _stored(self, received: ReceivedObject) -> Answer:
+        size = len(received.data_set)
+        if not self._has_space(size):
+            log.warning("out of space", free_bytes=self._folder.free_bytes())
+            return OUT_OF_SPACE
+        header = read_header(received.data_set, received.transfer_syntax_uid)
+        study_uid = self._checked(received, header)
+        digest = hashlib.sha256(received.data_set).hexdigest()
+        key = receipts.instance_key(received.sop_instance_uid, received.transfer_syntax_uid, digest)
+        told = {"sop_instance_uid": received.sop_instance_uid, "sender": received.calling_ae_title}
+        if self._has(key):
+            log.info("object known", **told)
+            return Answer(SUCCESS)
+        now = time.time()
+        file = f"{key}-{secrets.token_hex(4)}.dcm"
+        path = self._folder.objects / file
+        purpose = self._purpose(header, received.sop_instance_uid, now)
+        write_durably(path, head(_origin(received)), received.data_set, modified=now)
+        receipt = receipts.Receipt(
+            key=key,
+            study_uid=study_uid,
+            sop_instance_uid=received.sop_instance_uid,
+            sop_class_uid=received.sop_class_uid,
+            digest=digest,
+            sender=received.calling_ae_title,
+            received_at=now,
+            file=file,
+            bytes=size,
+            purpose=purpose,
+        )
+        recorded = False
+        try:
+            with self._writing:
+                recorded = receipts.record(self._engine, receipt)
+        finally:
+            if not recorded:
+                path.unlink(missing_ok=True)
+        log.info("object stored", purpose=purpose, bytes=size, **told)
+        if purpose == "waiting":
+            self._notify()
+        return Answer(SUCCESS)
+
+    def _checked(self, received: ReceivedObject, header: Dataset) -> str:
+        """The Study Instance UID of a data set that is what its request says. Raises NotUnderstoodError."""
+        if uid(header, "SOPClassUID") != received.sop_class_uid:
+            raise NotUnderstoodError("SOP Class UID differs from that of the request")
+        if uid(header, "SOPInstanceUID") != received.sop_instance_uid:
+            raise NotUnderstoodError("SOP Instance UID differs from that of the request")
+        uid(header, "SeriesInstanceUID")
+        return uid(header, "StudyInstanceUID")
+
+    def _has(self, key: str) -> bool:
+        """Whether this very version is here; a row whose file somebody took away does not count."""
+        row = receipts.known(self._engine, key)
+        if row is None or row[1] is None:
+            return False
+        if (self._folder.objects / row[1]).exists():
+            return True
+        receipts.forget_file(self._engine, key)
+        return False
+
+    def _purpose(self, header: Dataset, sop_instance_uid: str, now: float) -> receipts.Purpose:
+        if is_ours(header) or receipts.is_our_result(self._engine, sop_instance_uid):
+            return "own"
+        hours = self._settings.analysis.ignore_older_than_hours
+        if hours is not None and is_older(header, hours, datetime.fromtimestamp(now)):  # on the site's clock
+            return "ignored"
+        return "waiting"
+
+    def _refused(self, received: ReceivedObject, error: NotUnderstoodError) -> Answer:
+        """Quarantine what cannot be understood; a sender that repeats it fills one place."""
+        digest = hashlib.sha256(received.data_set).hexdigest()
+        name = receipts.instance_key(received.sop_instance_uid, received.transfer_syntax_uid, digest)
+        log.warning("object refused", reason=error.found, quarantine=name, sender=received.calling_ae_title)
+        try:
+            entry = Quarantined(name, error.found, time.time(), received.calling_ae_title, None)
+            self._quarantine.put(entry, head(_origin(received)), received.data_set)
+        except (OSError, ValueError) as trouble:  # file meta of no sense, or no space: the sender has the object still
+            log.warning("not quarantined", quarantine=name, **logs.trouble(trouble))
+        return Answer(CANNOT_UNDERSTAND, error.found[:64])
+
+
+def _origin(received: ReceivedObject) -> Origin:
+    return Origin(
+        received.sop_class_uid,
+        received.sop_instance_uid,
+        received.transfer_syntax_uid,
+        received.calling_ae_title,
+        received.called_ae_title,
+    )
