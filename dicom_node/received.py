@@ -46,3 +46,48 @@ class Sink(Protocol):
 
     def has_space(self) -> bool:
         """False: new associations are refused as transient until there is space again."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceReference:
+    """An item of a Referenced SOP Sequence (PS3.3 C.12.1.1.1)."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommitmentRequest:
+    """What a peer asks us to promise (N-ACTION of the Storage Commitment Push Model, PS3.4 J.3.2)."""
+
+    transaction_uid: str
+    instances: tuple[InstanceReference, ...]
+    calling_ae_title: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommitmentReport:
+    """What is promised and what is not (N-EVENT-REPORT, PS3.4 J.3.3)."""
+
+    transaction_uid: str
+    ae_title: str
+    """Of the peer that is told, or that tells us."""
+
+    committed: tuple[InstanceReference, ...]
+    failed: tuple[tuple[InstanceReference, int], ...] = ()
+    """With the Failure Reason (0008,1197) of each (PS3.3 C.14.1.1)."""
+
+
+class CommitmentSink(Protocol):
+    """Takes storage commitment. Called from the associations' threads, so it is thread-safe; raises nothing.
+
+    Both answer the status of the response (PS3.7 C.5) after what they were told is on disk. The outcome of a request
+    is handed to `Listener.report` later, not from within `requested`.
+    """
+
+    def requested(self, request: CommitmentRequest) -> int:
+        """A peer wants a promise: 0x0000 when it will be told, 0x0124 when we promise nothing to anybody."""
+
+    def reported(self, report: CommitmentReport) -> int:
+        """An archive answers a request of ours: 0x0000, or 0x0115 for a transaction that is not ours."""
