@@ -8,8 +8,6 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -27,7 +25,6 @@ from dicom_node.store.quarantine import Quarantine, Quarantined
 log = logs.get(__name__)
 
 OUT_OF_SPACE = Answer(OUT_OF_RESOURCES, "out of space")
-OUT_OF_TIME = Answer(OUT_OF_RESOURCES, "cannot be stored in time")
 NOT_STORED = Answer(OUT_OF_RESOURCES, "cannot be stored now")
 
 
@@ -37,7 +34,7 @@ class StoreSink:
     Parameters
     ----------
     settings : NodeSettings
-        `listener.answer_timeout_seconds`, `analysis.ignore_older_than_hours` and `retention.reserve_mb` are used.
+        `analysis.ignore_older_than_hours` and `retention.reserve_mb` are used.
     folder : DataFolder
         Where files go.
     engine : sqlalchemy.Engine
@@ -56,12 +53,6 @@ class StoreSink:
         self._quarantine = Quarantine(folder)
         # One writer at a time in this process: SQLite's own waiting for its lock is not fair.
         self._writing = threading.Lock()
-        # A thread each, because a disk that hangs cannot be told to stop: it is waited for no longer than the limit.
-        self._threads = ThreadPoolExecutor(settings.listener.max_associations, thread_name_prefix="store")
-
-    def close(self) -> None:
-        """Wait for what is being stored."""
-        self._threads.shutdown()
 
     def has_space(self) -> bool:
         """Whether there is more free space than the reserve."""
@@ -71,17 +62,10 @@ class StoreSink:
         return self._folder.free_bytes() - count > self._settings.retention.reserve_mb * 1024**2
 
     def accept(self, received: ReceivedObject) -> Answer:
-        """Keep the object and its work durably, then answer, in bounded time. Raises nothing."""
-        storing = self._threads.submit(self._keep, received)
-        try:
-            return storing.result(self._settings.listener.answer_timeout_seconds)
-        except FutureTimeoutError:
-            # It may still come to its end: then the object is here when the sender tries again, which is success.
-            storing.cancel()
-            log.warning("not stored in time", sender=received.calling_ae_title)
-            return OUT_OF_TIME
+        """Keep the object and its work durably, then answer. Raises nothing.
 
-    def _keep(self, received: ReceivedObject) -> Answer:
+        Waits for the database no longer than its engine's patience; for a disk that hangs the listener waits no longer.
+        """
         try:
             return self._stored(received)
         except NotUnderstoodError as error:

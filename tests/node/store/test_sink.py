@@ -39,7 +39,7 @@ class Store:
         self.settings: NodeSettings = settings_of(settings, "test")
         self.folder = DataFolder(root)
         self.folder.prepare()
-        self.engine = open_engine(self.folder, None, self.settings.listener.answer_timeout_seconds)
+        self.engine = open_engine(self.folder, None)
         prepare_database(self.engine, self.folder)
         self.calls = 0
         self.sink = StoreSink(self.settings, self.folder, self.engine, self._called)
@@ -58,7 +58,6 @@ class Store:
         return sorted(path.name for path in self.folder.objects.iterdir())
 
     def close(self) -> None:
-        self.sink.close()
         self.engine.dispose()
 
 
@@ -282,29 +281,17 @@ def test_too_little_space_is_said_before_anything_is_written(tmp_path: Path) -> 
     store.close()
 
 
-def test_a_locked_database_is_answered_in_time(tmp_path: Path) -> None:
-    store = Store(tmp_path, listener={"answer_timeout_seconds": 0.3})
-    other = open_engine(store.folder, None)
-    with other.begin() as holding:
+def test_a_locked_database_is_answered_in_time(store: Store) -> None:
+    patient = open_engine(store.folder, None)
+    hasty = open_engine(store.folder, None, patience_seconds=0.1)
+    sink = StoreSink(store.settings, store.folder, hasty, lambda: None)
+    with patient.begin() as holding:
         holding.execute(studies.delete())  # takes the write lock
-        answer = store.accept()
-        assert answer.status == OUT_OF_RESOURCES
-    store.sink.close()  # waits for the one that was given up
-    assert len(store.files()) == len(store.rows())
-    other.dispose()
-    store.engine.dispose()
-
-
-def test_a_disk_that_hangs_is_answered_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = Store(tmp_path, listener={"answer_timeout_seconds": 0.2})
-    goes_on = threading.Event()
-    fsync = os.fsync
-    monkeypatch.setattr(folder_module.os, "fsync", lambda descriptor: (goes_on.wait(), fsync(descriptor)))
-    assert store.accept() == Answer(OUT_OF_RESOURCES, "cannot be stored in time")
-    goes_on.set()
-    store.sink.close()
-    assert len(store.rows()) == 1, "it came to its end, so the sender's next attempt is a duplicate"
-    store.engine.dispose()
+        assert sink.accept(received()) == Answer(OUT_OF_RESOURCES, "cannot be stored now")
+    assert (store.files(), store.rows()) == ([], [])
+    assert sink.accept(received()) == Answer(SUCCESS)
+    patient.dispose()
+    hasty.dispose()
 
 
 def test_whatever_goes_wrong_is_an_answer(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
