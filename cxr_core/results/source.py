@@ -1,0 +1,224 @@
+"""What results take from their source data sets: patient and study unchanged, and how the image is to be referenced."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from fractions import Fraction
+
+from pydicom.datadict import dictionary_has_tag, dictionary_VR, tag_for_keyword
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.tag import BaseTag, Tag
+from pydicom.valuerep import STR_VR
+
+from cxr_core.chest_image import Spacing
+from cxr_core.results.records import AnalysedImage, ResultError
+
+#: Type 2 of the Patient and General Study Modules (PS3.3 C.7.1.1, C.7.2.1): there, and empty where unknown.
+_ALWAYS = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+    "StudyID",
+)
+#: Carried where the source has them: character set, time zone, and what else identifies patient, study and visit.
+_WHERE_PRESENT = (
+    "SpecificCharacterSet",
+    "TimezoneOffsetFromUTC",
+    "StudyInstanceUID",
+    "IssuerOfPatientID",
+    "IssuerOfPatientIDQualifiersSequence",
+    "TypeOfPatientID",
+    "OtherPatientIDs",
+    "OtherPatientIDsSequence",
+    "OtherPatientNames",
+    "PatientBirthTime",
+    "EthnicGroup",
+    "PatientAge",
+    "PatientSize",
+    "PatientWeight",
+    "PatientIdentityRemoved",
+    "DeidentificationMethod",
+    "DeidentificationMethodCodeSequence",
+    "LongitudinalTemporalInformationModified",
+    "ClinicalTrialSponsorName",
+    "ClinicalTrialProtocolID",
+    "ClinicalTrialProtocolName",
+    "ClinicalTrialSiteID",
+    "ClinicalTrialSiteName",
+    "ClinicalTrialSubjectID",
+    "ClinicalTrialSubjectReadingID",
+    "ClinicalTrialTimePointID",
+    "ClinicalTrialTimePointDescription",
+    "StudyDescription",
+    "IssuerOfAccessionNumberSequence",
+    "ProcedureCodeSequence",
+    "ReferencedStudySequence",
+    "AdmissionID",
+    "IssuerOfAdmissionIDSequence",
+)
+#: Optional elements are dropped where their value breaks their VR (PS3.5 6.2): senders write an age of "51".
+_VALID = {
+    "PatientAge": rb"\d{3}[DWMY]",
+    "TimezoneOffsetFromUTC": rb"[+-](0\d|1[0-4])[0-5]\d",
+}
+_REFERENCE = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
+
+
+def carried(data_set: Dataset) -> Dataset:
+    """Patient, study, visit, character set and time zone of a source.
+
+    An element that nobody has looked at since it was parsed keeps its bytes, whatever its encoding is worth; pydicom
+    encodes the others again in the same character set.
+    """
+    copy = Dataset()
+    for keyword in (*_ALWAYS, *_WHERE_PRESENT):
+        tag = Tag(tag_for_keyword(keyword) or 0)
+        if tag in data_set:
+            _carry(data_set, tag, copy)
+            if keyword in _VALID and not re.fullmatch(_VALID[keyword], _ascii(copy, tag)):
+                del copy[tag]
+        elif keyword in _ALWAYS:
+            setattr(copy, keyword, None)
+    return copy
+
+
+def _carry(data_set: Dataset, tag: BaseTag, copy: Dataset) -> None:
+    element = data_set.get_item(tag)
+    vr = dictionary_VR(tag)
+    if isinstance(element, RawDataElement) and vr in STR_VR:
+        value = element.value or b""
+        # Text has no byte order, so its bytes are right in every transfer syntax.
+        value += (b"\0" if vr == "UI" else b" ") * (len(value) % 2)
+        copy[tag] = RawDataElement(tag, vr, len(value), value, 0, False, True)
+    elif data_set[tag].VR == "SQ":
+        copy.add_new(tag, "SQ", [_carried_item(item) for item in data_set[tag].value])
+    elif vr != "SQ":
+        copy[tag] = data_set[tag]
+
+
+def _carried_item(item: Dataset) -> Dataset:
+    """An item of a sequence without private elements, which nobody could tell the VR of."""
+    copy = Dataset()
+    copy.set_original_encoding(False, True)  # so that pydicom writes what is raw as it is
+    for tag in sorted(item.keys()):
+        if dictionary_has_tag(tag):
+            _carry(item, tag, copy)
+    return copy
+
+
+def _ascii(data_set: Dataset, tag: BaseTag) -> bytes:
+    element = data_set.get_item(tag)
+    value = element.value if isinstance(element, RawDataElement) else str(element.value).encode("ascii", "replace")
+    return (value or b"").strip(b" \0")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class SourceImage:
+    """One source image as results refer to it."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+    study_instance_uid: str
+    series_number: int
+    instance_number: int
+    """1 where the source has none."""
+
+    rows: int
+    columns: int
+    monochrome: bool
+    patient_orientation: tuple[str, ...]
+    """Of rows and of columns (PS3.3 C.7.6.1.1.1); () where unknown."""
+
+    pixel_aspect_ratio: tuple[int, int]
+    """Vertical and horizontal size of a pixel (PS3.3 C.7.6.3.1.7)."""
+
+    rescale_type: str
+    """Of the modality transformation's output (PS3.3 C.11.1.1.2); US is unspecified."""
+
+    received: datetime
+    """On the clock of the source's Timezone Offset From UTC (PS3.3 C.12.1.1.8), or on its own."""
+
+    header: Dataset = field(repr=False)
+    """Patient and study, as `carried` gives them."""
+
+
+def source_image(analysed: AnalysedImage) -> SourceImage:
+    """The record of one source. Raises ResultError when the image cannot be referenced."""
+    data_set = analysed.data_set
+    uids = {keyword: str(data_set.get(keyword) or "").strip(" \0") for keyword in _REFERENCE}
+    missing = [keyword for keyword, uid in uids.items() if not re.fullmatch(r"[0-9.]{1,64}", uid)]
+    if missing:
+        raise ResultError(f"a source without {', '.join(missing)}", "an image that can be referenced", "send it again")
+    orientation = data_set.get("PatientOrientation")
+    spacing = analysed.image.spacing if analysed.image else None
+    return SourceImage(
+        sop_class_uid=uids["SOPClassUID"],
+        sop_instance_uid=uids["SOPInstanceUID"],
+        series_instance_uid=uids["SeriesInstanceUID"],
+        study_instance_uid=uids["StudyInstanceUID"],
+        series_number=_integer(data_set, "SeriesNumber"),
+        instance_number=_integer(data_set, "InstanceNumber"),
+        rows=_integer(data_set, "Rows"),
+        columns=_integer(data_set, "Columns"),
+        monochrome=str(data_set.get("PhotometricInterpretation")).strip().upper() in ("MONOCHROME1", "MONOCHROME2"),
+        patient_orientation=tuple(map(str, orientation)) if isinstance(orientation, MultiValue) else (),
+        pixel_aspect_ratio=_aspect_ratio(data_set, spacing),
+        rescale_type=_rescale_type(data_set),
+        received=_received(analysed),
+        header=carried(data_set),
+    )
+
+
+def reading_order(images: Iterable[AnalysedImage]) -> list[tuple[SourceImage, AnalysedImage]]:
+    """The images by series, instance and UID, so that the order in which they came changes nothing."""
+    pairs = [(source_image(analysed), analysed) for analysed in images]
+    return sorted(pairs, key=lambda pair: (pair[0].series_number, pair[0].instance_number, pair[0].sop_instance_uid))
+
+
+def _received(analysed: AnalysedImage) -> datetime:
+    if analysed.received.tzinfo is None:
+        raise ResultError("a receipt without time zone", "an aware datetime", "give it its time zone")
+    match = re.fullmatch(
+        r"([+-])(0\d|1[0-4])([0-5]\d)", str(analysed.data_set.get("TimezoneOffsetFromUTC") or "").strip()
+    )
+    if match is None:
+        return analysed.received
+    offset = timedelta(hours=int(match[2]), minutes=int(match[3]))
+    return analysed.received.astimezone(timezone(-offset if match[1] == "-" else offset))
+
+
+def _integer(data_set: Dataset, keyword: str) -> int:
+    try:
+        return int(data_set.get(keyword) or 1)
+    except (TypeError, ValueError):
+        return 1
+
+
+def _aspect_ratio(data_set: Dataset, spacing: Spacing | None) -> tuple[int, int]:
+    """Of the spacing where there is one, else Pixel Aspect Ratio, which only images without spacing have."""
+    if spacing is not None:
+        ratio = Fraction(spacing.row_mm / spacing.column_mm).limit_denominator(1000)
+        return (ratio.numerator, ratio.denominator) if ratio else (1, 1)
+    try:
+        vertical, horizontal = (int(part) for part in data_set.get("PixelAspectRatio") or ())
+    except (TypeError, ValueError):
+        return 1, 1
+    return (vertical, horizontal) if vertical > 0 and horizontal > 0 else (1, 1)
+
+
+def _rescale_type(data_set: Dataset) -> str:
+    items = data_set.get("ModalityLUTSequence")
+    value = items[0].get("ModalityLUTType") if items else data_set.get("RescaleType")
+    text = str(value or "").strip()
+    return text if re.fullmatch(r"[A-Za-z0-9 ._^\[\]()/+-]{1,64}", text) else "US"
