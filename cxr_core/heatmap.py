@@ -116,7 +116,7 @@ def outlines(cam: FloatArray, level: float) -> list[npt.NDArray[np.float64]]:
     lines = []
     for line in sorted(found, key=cv2.contourArea, reverse=True):
         if cv2.contourArea(line) >= side * side / 1000:
-            corners = cv2.approxPolyDP(line, 0.8, closed=True)[:, 0].astype(np.float64)
+            corners = cv2.approxPolyDP(line, 1.25, closed=True)[:, 0].astype(np.float64)
             lines.append((np.vstack([corners, corners[:1]]) + 0.5) / side)
     return lines
 
@@ -174,6 +174,15 @@ def verdict_lines(prediction: Prediction, manifest: Manifest) -> list[str]:
     return [answer, f"{scores}   ({model})"]
 
 
+def caveat(prediction: Prediction) -> str | None:
+    """What has to stand beside a verdict on a patient whom the model may not be validated for; None inside."""
+    if prediction.population == "outside":
+        return "NOT VALIDATED FOR THIS PATIENT: age outside the model's population"
+    if prediction.population == "unknown":
+        return "Patient age unknown: the model may not be validated for this patient"
+    return None
+
+
 def render_overlay(
     image: ChestImage,
     prediction: Prediction,
@@ -221,7 +230,8 @@ def _legend(
         *([f"Line: {OUTLINE_LABEL}"] if outlined else []),
     ]
     lines = [line for text in texts for line in _wrapped(text, columns - 2 * margin, font)]
-    strip = _wrapped(f"{STRIP}. Nothing else was assessed.", columns - 2 * margin, font)
+    warnings = filter(None, [caveat(prediction), f"{STRIP}. Nothing else was assessed."])
+    strip = [line for text in warnings for line in _wrapped(text, columns - 2 * margin, font)]
     rows = margin * 2 + step * (len(lines) + 1 + len(strip))
     legend = Image.new("RGB", (columns, rows), (16, 16, 16))
     draw = ImageDraw.Draw(legend)

@@ -18,7 +18,7 @@ from pydicom.valuerep import format_number_as_ds
 from cxr_core.bundle import Manifest
 from cxr_core.chest_image import ChestImage
 from cxr_core.grayscale import GrayscaleAttributes, LookupTable, ValueRange, Voi, Window, default_voi, modality_values
-from cxr_core.heatmap import OUTLINE_LABEL, OUTLINE_LEVEL, STRIP, outlines, verdict_lines
+from cxr_core.heatmap import OUTLINE_LABEL, OUTLINE_LEVEL, STRIP, caveat, outlines, verdict_lines
 from cxr_core.prediction import Prediction
 from cxr_core.results.common import Origin, begin, plain, reference, references, seal
 from cxr_core.results.records import ResultObject
@@ -64,8 +64,9 @@ def presentation_state(
     layer.GraphicLayerDescription = "Output of a model, no diagnosis"
     made.GraphicLayerSequence = [layer]
     lines = outlines(prediction.shown_map, OUTLINE_LEVEL) if outlined else []
-    texts = [*verdict_lines(prediction, manifest), *([f"Line: {OUTLINE_LABEL}"] if lines else []), STRIP]
-    made.GraphicAnnotationSequence = [_annotation(source, lines, "\r\n".join(map(plain, texts)))]
+    line_label = f"Line: {OUTLINE_LABEL}" if lines else None
+    texts = [*verdict_lines(prediction, manifest), line_label, caveat(prediction), STRIP]
+    made.GraphicAnnotationSequence = [_annotation(source, lines, "\r\n".join(plain(text) for text in texts if text))]
     return seal("gsps", made, origin, ExplicitVRLittleEndian)
 
 
@@ -107,7 +108,7 @@ def _voi_item(voi: Voi, attributes: GrayscaleAttributes) -> Dataset:
 
 
 def _sampled(voi: Window, modality: npt.NDArray[np.float64]) -> LookupTable | None:
-    """A SIGMOID window as a table, for the many readers of presentation states that know linear windows and tables only.
+    """A SIGMOID window as a table: many readers of presentation states know linear windows and tables only.
 
     None where a table cannot have it: modality values that are not whole, or of too wide or too high a range.
     """
@@ -121,8 +122,12 @@ def _sampled(voi: Window, modality: npt.NDArray[np.float64]) -> LookupTable | No
 def _lut_item(table: LookupTable, *, signed: bool) -> Dataset:
     """A LUT of 16-bit words (PS3.3 C.11.1.1.1, C.11.2.1.1); its first input value has the sign of its input."""
     item = Dataset()
-    vr = "SS" if signed and table.first < 32768 else "US"
-    item.add_new("LUTDescriptor", vr, [len(table.data) % 65536, table.first, table.bits])
+    vr = "SS" if table.first < 0 or (signed and table.first < 32768) else "US"
+    entries = len(table.data) % 65536
+    # The number of entries is unsigned whatever the VR is, so that its bits may have to pass for a negative number.
+    item.add_new(
+        "LUTDescriptor", vr, [entries - 65536 if vr == "SS" and entries > 32767 else entries, table.first, table.bits]
+    )
     item.add_new("LUTData", "OW", table.data.astype("<u2").tobytes())
     return item
 

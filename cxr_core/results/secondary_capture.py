@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from itertools import chain
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from pydicom.encaps import encapsulate
@@ -56,8 +57,8 @@ def secondary_capture(
     derived_from.PurposeOfReferenceCodeSequence = [code_item(SOURCE_IMAGE)]
     made.SourceImageSequence = [derived_from]
     if image.facts.lossy:
-        # Ratio and method of the source's compression are required then (PS3.3 C.7.6.1.1.5), where it names them.
-        made.LossyImageCompression = "01"
+        made.update(source.compression)
+        made.LossyImageCompression = "01"  # a baseline JPEG is lossy even where the header forgot to say so
     made.SamplesPerPixel = 3
     made.PhotometricInterpretation = "RGB"
     made.PlanarConfiguration = 0
@@ -65,7 +66,7 @@ def secondary_capture(
     made.BitsAllocated = made.BitsStored = 8
     made.HighBit = 7
     made.PixelRepresentation = 0
-    rgb = np.ascontiguousarray(picture[:, :, ::-1])
+    rgb = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
     if rle:
         made.add_new("PixelData", "OB", encapsulate([rle_frame(rgb)]))
         made["PixelData"].is_undefined_length = True
@@ -81,8 +82,7 @@ def rle_frame(pixels: npt.NDArray[np.uint8]) -> bytes:
 
     segments = []
     for sample in range(pixels.shape[2]):
-        plane = np.ascontiguousarray(pixels[:, :, sample])
-        packed = b"".join(imagecodecs.packbits_encode(row) for row in plane)
+        packed = imagecodecs.packbits_encode(np.ascontiguousarray(pixels[:, :, sample]), axis=-1)
         segments.append(packed + b"\0" * (len(packed) % 2))
     starts = [64]
     for segment in segments[:-1]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from fractions import Fraction
 
-from pydicom.datadict import dictionary_has_tag, dictionary_VR, tag_for_keyword
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
@@ -71,6 +71,7 @@ _VALID = {
     "PatientAge": rb"\d{3}[DWMY]",
     "TimezoneOffsetFromUTC": rb"[+-](0\d|1[0-4])[0-5]\d",
 }
+_COMPRESSION = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
 _REFERENCE = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
 
 
@@ -80,15 +81,21 @@ def carried(data_set: Dataset) -> Dataset:
     An element that nobody has looked at since it was parsed keeps its bytes, whatever its encoding is worth; pydicom
     encodes the others again in the same character set.
     """
-    copy = Dataset()
-    for keyword in (*_ALWAYS, *_WHERE_PRESENT):
-        tag = Tag(tag_for_keyword(keyword) or 0)
-        if tag in data_set:
-            _carry(data_set, tag, copy)
-            if keyword in _VALID and not re.fullmatch(_VALID[keyword], _ascii(copy, tag)):
-                del copy[tag]
-        elif keyword in _ALWAYS:
+    copy = _copied(data_set, (*_ALWAYS, *_WHERE_PRESENT))
+    for keyword in _ALWAYS:
+        if keyword not in copy:
             setattr(copy, keyword, None)
+    for keyword, valid in _VALID.items():
+        if keyword in copy and not re.fullmatch(valid, _ascii(copy, Tag(keyword))):
+            del copy[keyword]
+    return copy
+
+
+def _copied(data_set: Dataset, keywords: Iterable[str]) -> Dataset:
+    copy = Dataset()
+    for keyword in keywords:
+        if keyword in data_set:
+            _carry(data_set, Tag(keyword), copy)
     return copy
 
 
@@ -149,6 +156,9 @@ class SourceImage:
     received: datetime
     """On the clock of the source's Timezone Offset From UTC (PS3.3 C.12.1.1.8), or on its own."""
 
+    compression: Dataset = field(repr=False)
+    """Lossy Image Compression, Ratio and Method, where the source has them (PS3.3 C.7.6.1.1.5)."""
+
     header: Dataset = field(repr=False)
     """Patient and study, as `carried` gives them."""
 
@@ -176,6 +186,7 @@ def source_image(analysed: AnalysedImage) -> SourceImage:
         pixel_aspect_ratio=_aspect_ratio(data_set, spacing),
         rescale_type=_rescale_type(data_set),
         received=_received(analysed),
+        compression=_copied(data_set, _COMPRESSION),
         header=carried(data_set),
     )
 

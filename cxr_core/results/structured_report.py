@@ -34,7 +34,7 @@ from pydicom.sr.coding import Code
 from pydicom.uid import Comprehensive3DSRStorage, ExplicitVRLittleEndian
 
 from cxr_core.bundle import Manifest
-from cxr_core.heatmap import STRIP, verdict_lines
+from cxr_core.heatmap import STRIP, caveat, verdict_lines
 from cxr_core.prediction import INDETERMINATE, Finding, ImageResult, Prediction
 from cxr_core.results import codes
 from cxr_core.results.common import Origin, begin, plain, references, seal
@@ -44,11 +44,6 @@ from cxr_core.results.source import SourceImage
 from cxr_core.results.uids import hashed_uid
 
 _CONTAINS = RelationshipTypeValues.CONTAINS
-_POPULATION = {
-    "inside": "The patient's age is inside the population that the model is validated for.",
-    "outside": "NOT VALIDATED FOR THIS PATIENT: the age is outside the population that the model is validated for.",
-    "unknown": "The patient's age is unknown: the model may not be validated for this patient.",
-}
 
 
 def structured_report(
@@ -135,7 +130,7 @@ def _groups(
     labels = {label.name: label for label in manifest.labels}
     texts = [
         verdict_lines(prediction, manifest)[0],
-        _POPULATION[prediction.population],
+        caveat(prediction) or "Patient age inside the model's population",
         *(f"Warning: {warning}" for warning in dict.fromkeys(result.warnings)),
     ]
     groups = []
