@@ -1,29 +1,62 @@
-"""The DICOM client calls: echo, find, move, get, store, commit, and the same over the web (STOW-RS, QIDO-RS).
+"""The DICOM client calls: echo, find, move, get, store, commit, and find and store over the web (QIDO-RS, STOW-RS).
 
-Each call takes a `Peer`, waits no longer than its `Timeouts`, ends at once when its `Cancel` is set, and returns a
-record that says what happened in words for people. Nothing is raised for what the network or the peer does. The
-viewer uses this package alone; it knows nothing else of the node. pynetdicom is loaded with the first call.
+Each call takes a `Peer` or `WebService`, waits no longer than its `Timeouts`, ends at once when its `Cancel` is set, and
+returns a record that says what happened, in words for people too. Nothing is raised for what the network or the peer
+does. The viewer uses this package alone; it knows nothing else of the node. pynetdicom is loaded with the first call.
 """
 
+from dicom_node.peers.commitment import (
+    CommitmentReport,
+    CommitmentReports,
+    CommitResult,
+    Reference,
+    commit,
+    read_report,
+)
 from dicom_node.peers.encoded import EncodedObject, NotAnObjectError
 from dicom_node.peers.failure import Cause, Failure
+from dicom_node.peers.match import Level, Match
 from dicom_node.peers.outcomes import Sent, StoreOutcome
 from dicom_node.peers.peer import Cancel, Peer, Timeouts, TlsClient
+from dicom_node.peers.qido import find_web
+from dicom_node.peers.query import FindResult, find
+from dicom_node.peers.retrieve import RetrieveResult, SubOperations, get, move
+from dicom_node.peers.retrieved import RetrievedObject
 from dicom_node.peers.storage import store
+from dicom_node.peers.stow import store_web
 from dicom_node.peers.verification import EchoResult, echo
+from dicom_node.peers.web import WebService
 
 __all__ = [
     "Cancel",
     "Cause",
+    "CommitResult",
+    "CommitmentReport",
+    "CommitmentReports",
     "EchoResult",
     "EncodedObject",
     "Failure",
+    "FindResult",
+    "Level",
+    "Match",
     "NotAnObjectError",
     "Peer",
+    "Reference",
+    "RetrieveResult",
+    "RetrievedObject",
     "Sent",
     "StoreOutcome",
+    "SubOperations",
     "Timeouts",
     "TlsClient",
+    "WebService",
+    "commit",
     "echo",
+    "find",
+    "find_web",
+    "get",
+    "move",
+    "read_report",
     "store",
+    "store_web",
 ]

@@ -17,7 +17,17 @@ from pydicom.uid import UID
 
 from dicom_node.peers.connection import Connection, connect
 from dicom_node.peers.failure import CallFailed, Cause, abortion, failed, rejection
-from dicom_node.peers.messages import C_CANCEL, RESPONSE, Message, command_set, has_data_set, read_command_set
+from dicom_node.peers.messages import (
+    C_CANCEL,
+    C_STORE,
+    OUT_OF_RESOURCES,
+    PENDING,
+    RESPONSE,
+    Message,
+    command_set,
+    has_data_set,
+    read_command_set,
+)
 from dicom_node.peers.peer import Cancel, Peer, Timeouts, check_ae_title
 from dicom_node.peers.waiting import Waiter
 
@@ -30,6 +40,8 @@ _MAX_RECEIVED_PDU_BYTES = 1 << 20
 #: A gathering write takes 1024 pieces, a head and a view for each PDU (IOV_MAX).
 _MAX_PDUS_AT_ONCE = 512
 _BLOCK_BYTES = 1 << 20
+CANCEL_GRACE_SECONDS = 0.5
+"""After a C-CANCEL for the peer to stop; somebody waits in front of a screen."""
 
 
 @contextmanager
@@ -108,15 +120,19 @@ class Association:
         raise failed(Cause.NOT_OFFERED, f"the peer does not accept {UID(abstract_syntax).name}{coding}")
 
     def ask(
-        self, context_id: int, field: int, blocks: Iterable[tuple[memoryview, bool]] | None, **elements: object
+        self, context_id: int, field: int, data: bytes | Iterable[tuple[memoryview, bool]] | None, **elements: object
     ) -> int:
-        """Send a request, with a data set when `blocks` are given; the Message ID. When it returns, all went out.
+        """Send a request; the Message ID. When it returns, all of it went out.
 
-        `blocks` are pieces of the encoded data set, `block_bytes` long but for the last, and whether each is the last.
+        Parameters
+        ----------
+        data : bytes, iterable of (memoryview, bool) or None
+            The encoded data set, or pieces of it: `block_bytes` long but for the last, and whether each is the last.
         """
         self._message_id = self._message_id % 0xFFFF + 1
-        self._send_command(context_id, field, blocks is not None, MessageID=self._message_id, **elements)
-        for block, ends in blocks or ():
+        self._send_command(context_id, field, data is not None, MessageID=self._message_id, **elements)
+        blocks = [(memoryview(data), True)] if isinstance(data, bytes) else data or ()
+        for block, ends in blocks:
             self._send(self._pdus.data_pieces(context_id, block, self._fragment_bytes, command=False, ends=ends))
         return self._message_id
 
@@ -132,10 +148,28 @@ class Association:
         field = request.field | RESPONSE
         self._send_command(request.context_id, field, False, MessageIDBeingRespondedTo=replied, Status=status, **uids)
 
-    def cancel(self, context_id: int, message_id: int) -> None:
-        """C-CANCEL of a query or retrieval (PS3.7 9.3.2.3)."""
-        if not self._is_inside_pdu:
+    @contextmanager
+    def cancelling(self, context_id: int, message_id: int) -> Iterator[None]:
+        """When somebody cancels meanwhile, have the peer know before the association is aborted."""
+        try:
+            yield
+        except CallFailed as error:
+            if error.failure.cause is Cause.CANCELLED:
+                self.wind_down(context_id, message_id)
+            raise
+
+    def wind_down(self, context_id: int, message_id: int) -> None:
+        """C-CANCEL (PS3.7 9.3.2.3); a peer that goes on all the same is aborted."""
+        self.waiter.grant(CANCEL_GRACE_SECONDS)
+        with suppress(CallFailed):
             self._send_command(context_id, C_CANCEL, False, MessageIDBeingRespondedTo=message_id)
+            while True:
+                message = self.receive("end of what was cancelled")
+                if message.field == C_STORE:
+                    self.answer(message, OUT_OF_RESOURCES)
+                elif message.status not in PENDING:
+                    return
+        self.abort()
 
     def receive_answer(self, message_id: int, field: int, waiting_for: str) -> Message:
         """The answer to the only request under way."""
@@ -150,9 +184,12 @@ class Association:
         if message.field != field | RESPONSE or replied != message_id or message.status is None:
             raise failed(Cause.NOT_UNDERSTOOD, "the peer's answer is none to our request")
 
-    def receive(self, waiting_for: str) -> Message:
-        """The next message. `waiting_for` says what we wait for, as in "an answer to C-ECHO"."""
-        seconds = self.waiter.timeouts.dimse_seconds
+    def receive(self, waiting_for: str, seconds: float | None = None) -> Message:
+        """The next message; `seconds` may pass without any byte, those of DIMSE unless said.
+
+        `waiting_for` says what we wait for, as in "answer to C-ECHO".
+        """
+        seconds = self.waiter.timeouts.dimse_seconds if seconds is None else seconds
         while True:
             try:
                 for fragment in self._fragments:
@@ -170,6 +207,8 @@ class Association:
 
     def release(self) -> None:
         """Release (PS3.8 7.2). How the peer takes it changes no result."""
+        if self._is_over:
+            return
         seconds = self.waiter.timeouts.acse_seconds
         with suppress(CallFailed):
             self._send([self._pdus.RELEASE_REQUEST])
@@ -190,6 +229,8 @@ class Association:
         self._send(self._pdus.data_pieces(context_id, command, self._fragment_bytes, command=True, ends=True))
 
     def _send(self, pieces: Sequence[bytes | memoryview]) -> None:
+        if self._is_over or self._is_inside_pdu:
+            raise failed(Cause.LOST, "the association is over")
         self._is_inside_pdu = True
         try:
             self._connection.send(pieces, self.waiter.timeouts.dimse_seconds)

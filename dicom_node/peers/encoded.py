@@ -1,4 +1,4 @@
-"""Objects as they are encoded: what is sent is the very bytes of the file, without decoding."""
+"""Objects as they are encoded: what is sent and kept is the very bytes of the data set, without decoding."""
 
 from __future__ import annotations
 
@@ -10,10 +10,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pydicom.dataset import FileMetaDataset
+from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset, read_preamble
+from pydicom.filewriter import write_file_meta_info
 from pydicom.tag import BaseTag
+from pydicom.uid import UID
 
 from cxr_core.errors import CxrError
+
+IMPLEMENTATION_CLASS_UID = UID("2.25.118372911959420731734215424753049144285")
+IMPLEMENTATION_VERSION = "CXR_ASSISTANT"
 
 
 class NotAnObjectError(CxrError):
@@ -28,8 +34,8 @@ class EncodedObject:
     sop_instance_uid: str
     transfer_syntax_uid: str
     source: bytes | memoryview | Path
-    offset: int
-    """Where the data set begins in the source."""
+    offset: int = 0
+    """Where the data set begins in a DICOM file; 0 when the source is the bare data set."""
 
     @classmethod
     def of(cls, source: bytes | memoryview | Path) -> EncodedObject:
@@ -48,6 +54,18 @@ class EncodedObject:
         if length <= 0 or not all(0 < len(uid) <= 64 for uid in uids):
             raise NotAnObjectError("the DICOM file is not whole", "file meta information with UIDs and a data set")
         return cls(str(uids[0]), str(uids[1]), str(uids[2]), source, offset)
+
+    def head(self) -> bytes:
+        """What stands before the data set in a DICOM file; made for a bare data set. Raises OSError."""
+        if not self.offset:
+            return file_head(self.sop_class_uid, self.sop_instance_uid, self.transfer_syntax_uid)
+        with _opened(self.source) as file:
+            return file.read(self.offset)
+
+    def data_set_bytes(self) -> int:
+        """Length of the data set. Raises OSError."""
+        whole = self.source.stat().st_size if isinstance(self.source, Path) else len(self.source)
+        return whole - self.offset
 
     def blocks(self, size: int) -> Iterator[tuple[memoryview, bool]]:
         """The data set in blocks of `size` bytes, and whether each is the last. A block is gone with the next.
@@ -72,6 +90,20 @@ class EncodedObject:
                     filled += read
                 left -= filled
                 yield block[:filled], left == 0
+
+
+def file_head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:
+    """Preamble and file meta information (PS3.10 7.1)."""
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = UID(sop_class_uid)
+    meta.MediaStorageSOPInstanceUID = UID(sop_instance_uid)
+    meta.TransferSyntaxUID = UID(transfer_syntax_uid)
+    meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
+    meta.ImplementationVersionName = IMPLEMENTATION_VERSION
+    buffer = DicomBytesIO()
+    buffer.write(bytes(128) + b"DICM")
+    write_file_meta_info(buffer, meta)
+    return bytes(buffer.getvalue())
 
 
 def _opened(source: bytes | memoryview | Path) -> BinaryIO:

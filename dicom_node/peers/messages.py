@@ -11,16 +11,22 @@ from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from dicom_node.peers.failure import Cause, failed
+
 #: Command Field (0000,0100).
 C_STORE, C_GET, C_FIND, C_MOVE, C_ECHO, C_CANCEL = 0x0001, 0x0010, 0x0020, 0x0021, 0x0030, 0x0FFF
 N_EVENT_REPORT, N_ACTION = 0x0100, 0x0130
 RESPONSE = 0x8000
 
+#: Priority (0000,0700).
+MEDIUM = 0
+
 #: Command Data Set Type (0000,0800).
 _NO_DATA_SET, _DATA_SET = 0x0101, 0x0001
 
-#: Statuses (PS3.7 C).
-SUCCESS, DUPLICATE, CANCELLED = 0x0000, 0x0111, 0xFE00
+#: Statuses (PS3.7 C, PS3.4 B.2.3 and C.4).
+SUCCESS, DUPLICATE, SOP_CLASS_NOT_SUPPORTED = 0x0000, 0x0111, 0x0122
+OUT_OF_RESOURCES, CANNOT_UNDERSTAND = 0xA700, 0xC000
 PENDING = {0xFF00, 0xFF01}
 
 #: What we propose for query identifiers and the like: the default, and the one in which nothing has to be guessed.
@@ -92,6 +98,9 @@ def encode(data_set: Dataset, transfer_syntax: str) -> bytes:
     return bytes(buffer.getvalue())
 
 
-def decode(encoded: bytes, transfer_syntax: str) -> Dataset:
-    """A short data set; text is read by the Specific Character Set that it names itself."""
-    return read_dataset(BytesIO(encoded), UID(transfer_syntax).is_implicit_VR, is_little_endian=True)
+def decode(encoded: bytes | bytearray, transfer_syntax: str) -> Dataset:
+    """A short data set; text is read by the Specific Character Set that it names itself. Raises CallFailed."""
+    try:
+        return read_dataset(BytesIO(encoded), UID(transfer_syntax).is_implicit_VR, is_little_endian=True)
+    except Exception as error:  # whatever pydicom meets in a damaged one
+        raise failed(Cause.NOT_UNDERSTOOD, "a data set of the peer's is damaged") from error

@@ -17,6 +17,8 @@ from pynetdicom.pdu_primitives import (
 )
 from pynetdicom.presentation import PresentationContext
 
+from dicom_node.peers.encoded import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
+
 #: Types (PS3.8 9.3.1).
 ASSOCIATE_AC, ASSOCIATE_RJ, P_DATA, RELEASE_RQ, RELEASE_RP, ABORT = 2, 3, 4, 5, 6, 7
 HEAD = Struct(">BxI")
@@ -32,8 +34,6 @@ _PDV_HEAD = Struct(">IBB")
 _COMMAND, _LAST = 1, 2
 
 APPLICATION_CONTEXT = UID("1.2.840.10008.3.1.1.1")
-IMPLEMENTATION_CLASS_UID = UID("2.25.118372911959420731734215424753049144285")
-IMPLEMENTATION_VERSION = "CXR_ASSISTANT"
 MAX_PDU_BYTES = 131072
 """What we receive: 128 KiB cost half the CPU of 16 KiB, more gains nothing."""
 

@@ -9,14 +9,13 @@ from pathlib import Path
 from dicom_node.peers.association import Association, associate
 from dicom_node.peers.encoded import EncodedObject, NotAnObjectError
 from dicom_node.peers.failure import CallFailed, Cause, Failure, failed
-from dicom_node.peers.messages import C_STORE, DUPLICATE, SUCCESS, is_warning
+from dicom_node.peers.messages import C_STORE, DUPLICATE, MEDIUM, SUCCESS, is_warning
 from dicom_node.peers.outcomes import Sent, StoreOutcome
 from dicom_node.peers.peer import DEFAULT_TIMEOUTS, Cancel, Peer, Timeouts
 from dicom_node.peers.statuses import meaning
 
 #: An association has 128 presentation contexts at most (PS3.8 9.3.2.2: odd numbers up to 255).
 _MAX_CONTEXTS = 128
-_MEDIUM = 0
 
 
 def store(
@@ -120,7 +119,7 @@ def _store_one(association: Association, given: EncodedObject, settle: Callable[
             _readable(given, association.block_bytes),
             AffectedSOPClassUID=given.sop_class_uid,
             AffectedSOPInstanceUID=given.sop_instance_uid,
-            Priority=_MEDIUM,
+            Priority=MEDIUM,
         )
         went_out = True
         answer = association.receive_answer(message_id, C_STORE, "answer to C-STORE")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import selectors
 import socket
 import time
@@ -86,7 +87,7 @@ class Waiter:
         if waited is not None:
             self._selector.register(waited, events)
         try:
-            ready = self._selector.select(max(0.0, end - time.monotonic()))
+            ready = self._selector.select(max(0.0, end - time.monotonic()) if end < math.inf else None)
         finally:
             if waited is not None:
                 self._selector.unregister(waited)
