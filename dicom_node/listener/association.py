@@ -14,15 +14,16 @@ from pynetdicom import AE, evt
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import PresentationContext
 
+from dicom_node.listener.acceptor import AcceptingAssociation
 from dicom_node.listener.admission import NO_SPACE, TOO_MANY, Admission, Admitted, Rejection
 from dicom_node.listener.commitment import SOP_CLASS_UID, SOP_INSTANCE_UID, Commitment, event_information
 from dicom_node.listener.contexts import offered_contexts
 from dicom_node.listener.events import ListenerEvent, Tell
 from dicom_node.listener.message_memory import MemoryBudget
-from dicom_node.listener.receive_path import ReceiveLimits, ReceivingAssociation, StoreRequest
+from dicom_node.listener.receive_path import ReceiveLimits, StoreRequest
 from dicom_node.listener.storage import Caller, Storage
 from dicom_node.listener.tls import handshake
-from dicom_node.received import SUCCESS, Answer, CommitmentReport, Sink
+from dicom_node.received import SUCCESS, Answer, CommitmentReport
 
 _MAX_TRANSACTIONS = 1000
 
@@ -36,7 +37,6 @@ class Services:
     budget: MemoryBudget
     tls: ssl.SSLContext | None
     admission: Admission
-    sink: Sink
     storage: Storage
     commitment: Commitment | None
     tell: Tell
@@ -55,7 +55,7 @@ class _Report:
         self.done = threading.Event()
 
 
-class ServedAssociation(ReceivingAssociation):
+class ServedAssociation(AcceptingAssociation):
     """From the connection to its end."""
 
     def __init__(
@@ -106,7 +106,7 @@ class ServedAssociation(ReceivingAssociation):
         if self._above_limit:
             return TOO_MANY
         verdict = self._services.admission.judge(called, calling, address)
-        if isinstance(verdict, Admitted) and not self._services.sink.has_space():
+        if isinstance(verdict, Admitted) and not self._services.storage.has_space():
             return NO_SPACE
         return verdict
 
@@ -152,8 +152,8 @@ class ServedAssociation(ReceivingAssociation):
             waiting = self._reports.popleft()
             event_type, information = event_information(waiting.report)
             try:
-                status, _ = self.send_n_event_report(information, event_type, SOP_CLASS_UID, SOP_INSTANCE_UID)
-                waiting.acknowledged = status.get("Status") == SUCCESS
+                status = self.send_event_report(information, event_type, SOP_CLASS_UID, SOP_INSTANCE_UID)
+                waiting.acknowledged = status == SUCCESS
             finally:
                 waiting.done.set()
 

@@ -14,7 +14,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from dicom_node.listener.bounded import BoundedCalls
-from dicom_node.listener.storage import uid_text
+from dicom_node.listener.uids import uid_text
 from dicom_node.received import CommitmentReport, CommitmentRequest, CommitmentSink, InstanceReference
 
 _SUCCESS = 0x0000

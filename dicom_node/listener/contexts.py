@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
 import pydicom.uid as uid
 from pynetdicom.presentation import PresentationContext, build_context
@@ -37,8 +38,9 @@ RESULT_CLASSES = (uid.Comprehensive3DSRStorage, uid.GrayscaleSoftcopyPresentatio
 STORAGE_CLASSES = frozenset(map(str, (*IMAGE_CLASSES, *RESULT_CLASSES)))
 
 
+@cache
 def offered_contexts(*, storage: bool, commitment: bool) -> list[PresentationContext]:
-    """Verification always; storage and storage commitment as told."""
+    """Verification always; storage and storage commitment as told. One list for all associations: read-only."""
     contexts = [build_context(Verification, list(_UNCOMPRESSED))]
     if storage:
         contexts += _contexts(IMAGE_CLASSES, TRANSFER_SYNTAXES)

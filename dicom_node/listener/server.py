@@ -85,7 +85,6 @@ class Listener:
             budget=MemoryBudget(_MESSAGES_IN_MEMORY * message_bytes),
             tls=server_context(listener),
             admission=Admission(settings),
-            sink=sink,
             storage=Storage(sink, SenderRates(listener.max_objects_per_minute), calls),
             commitment=None if commitment is None else Commitment(commitment, calls),
             tell=self._tell,

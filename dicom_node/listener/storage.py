@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from dicom_node.listener.bounded import BoundedCalls
 from dicom_node.listener.contexts import STORAGE_CLASSES
 from dicom_node.listener.limits import SenderRates
 from dicom_node.listener.receive_path import StoreRequest
+from dicom_node.listener.uids import uid_text
 from dicom_node.received import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, Answer, ReceivedObject, Sink
 
-#: VR UI (PS3.5 6.2). Leading zeros of a component are forbidden (PS3.5 9.1), yet real equipment writes them.
-_UID = re.compile(rb"[0-9]+(?:\.[0-9]+)*", re.ASCII)
-_MAX_UID_BYTES = 64
 _MAX_COMMENT_CHARACTERS = 64
 
 
@@ -35,6 +32,13 @@ class Storage:
         self._sink = sink
         self._rates = rates
         self._calls = calls
+
+    def has_space(self) -> bool:
+        """Whether the sink has room, and says so in time."""
+        try:
+            return bool(self._calls.run(self._sink.has_space))
+        except BaseException:  # noqa: BLE001  # a sink that cannot say has none
+            return False
 
     def answer(self, request: StoreRequest, caller: Caller) -> Answer:
         """Hand the object on, or say why not."""
@@ -63,12 +67,6 @@ class Storage:
             return Answer(OUT_OF_RESOURCES, "not stored in time; try again")
         except BaseException:  # noqa: BLE001  # SystemExit of a sink too: the sender gets an answer whatever happens
             return Answer(OUT_OF_RESOURCES, "not stored, the node failed; try again")
-
-
-def uid_text(value: bytes) -> str | None:
-    """A UID without its padding (PS3.5 9.1), or None for what is none."""
-    value = value.rstrip(b"\0 ")
-    return value.decode("ascii") if len(value) <= _MAX_UID_BYTES and _UID.fullmatch(value) else None
 
 
 def _plain(comment: str) -> str:
