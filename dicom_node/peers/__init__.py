@@ -1,8 +1,8 @@
 """The DICOM client calls: echo, find, move, get, store, commit, and find and store over the web (QIDO-RS, STOW-RS).
 
-Each call takes a `Peer` or `WebService`, waits no longer than its `Timeouts`, ends at once when its `Cancel` is set, and
-returns a record that says what happened, in words for people too. Nothing is raised for what the network or the peer
-does. The viewer uses this package alone; it knows nothing else of the node. pynetdicom is loaded with the first call.
+Each call takes a `Peer` or `WebService`, waits no longer than its `Timeouts`, ends at once when its `Cancel` is set,
+and returns a record that says what happened, in words for people too. Nothing is raised for what the network or the
+peer does. The viewer uses this package alone, which knows nothing else of the node. The first call loads pynetdicom.
 """
 
 from dicom_node.peers.commitment import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -67,7 +67,7 @@ class Failure:
     status: int | None = None
     """Status (0000,0900) that the peer answered, or that of HTTP."""
 
-    comment: str = ""
+    comment: str = field(default="", repr=False)
     """Error Comment (0000,0902) in the peer's words. May hold patient data: not for logs."""
 
     passing: bool = False

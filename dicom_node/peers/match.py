@@ -52,9 +52,12 @@ RETURN_KEYS: dict[Level, tuple[str, ...]] = {
 _COUNTS = {Level.STUDY: "NumberOfStudyRelatedInstances", Level.SERIES: "NumberOfSeriesRelatedInstances"}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Match:
-    """One answer. What its level has not, or the peer does not say, is empty or None; so is what cannot be parsed."""
+    """One answer. What its level has not, or the peer does not say, is empty or None; so is what cannot be parsed.
+
+    It has no text of its own: patient data are not for logs.
+    """
 
     level: Level
     data_set: Dataset

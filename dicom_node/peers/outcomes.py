@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from dicom_node.peers.failure import Failure, is_passing_status
@@ -39,7 +39,7 @@ class StoreOutcome:
     status: int | None = None
     """Status (0000,0900) of C-STORE; Failure Reason (0008,1197) or Warning Reason (0008,1196) of STOW-RS."""
 
-    comment: str = ""
+    comment: str = field(default="", repr=False)
     """Error Comment (0000,0902) in the peer's words. May hold patient data: not for logs."""
 
     failure: Failure | None = None

@@ -42,9 +42,18 @@ def find_web(
 
     def search() -> list[dict[str, Any]]:
         from dicomweb_client.web import DICOMwebClient
+        from requests.adapters import HTTPAdapter
+
+        class Unescaped(HTTPAdapter):
+            """Sends * and , as they are, which RFC 3986 3.4 allows: Orthanc 1.10 does not decode %2A and %2C."""
+
+            def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
+                request.url = (request.url or "").replace("%2A", "*").replace("%2C", ",")
+                return super().send(request, *args, **options)
 
         with session_of(service) as session:
             session.hooks["response"].append(note)
+            session.mount(service.url, Unescaped())
             client = DICOMwebClient(
                 service.url,
                 session,
