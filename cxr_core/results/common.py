@@ -9,10 +9,11 @@ from typing import Final
 
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_data_element, write_file_meta_info
+from pydicom.filewriter import write_file_meta_info
 from pydicom.tag import Tag
 from pydicom.uid import UID
 
+from cxr_core.results.elements import encoded_elements
 from cxr_core.results.marks import MANUFACTURER, MODEL_NAME
 from cxr_core.results.records import ResultKind, ResultObject
 from cxr_core.results.source import SourceImage
@@ -100,7 +101,9 @@ def seal(kind: ResultKind, made: Dataset, origin: Origin, transfer_syntax_uid: s
     So the same UID can never stand for other bytes, whatever changes in a library underneath.
     """
     character_set = made.get("SpecificCharacterSet")
-    before, after = (_encoded(part, character_set) for part in (made[:_SOP_INSTANCE_UID], made[_SOP_INSTANCE_UID:]))
+    before, after = (
+        encoded_elements(part, character_set) for part in (made[:_SOP_INSTANCE_UID], made[_SOP_INSTANCE_UID:])
+    )
     uids = (source.sop_instance_uid for source in origin.sources)
     inputs = (*uids, *origin.digests, *origin.models, origin.producer, transfer_syntax_uid)
     uid = hashed_uid("object", kind, ENCODER_VERSION, *inputs, before, after)
@@ -124,14 +127,5 @@ def seal(kind: ResultKind, made: Dataset, origin: Origin, transfer_syntax_uid: s
         transfer_syntax_uid=transfer_syntax_uid,
         instance_number=int(made.InstanceNumber),
         source_uids=tuple(source.sop_instance_uid for source in origin.sources),
-        data=b"".join((head.getvalue(), before, _encoded(identified, None), after)),
+        data=b"".join((head.getvalue(), before, encoded_elements(identified, None), after)),
     )
-
-
-def _encoded(part: Dataset, character_set: str | list[str] | None) -> bytes:
-    """Explicit VR little endian, which all our transfer syntaxes share (PS3.5 A.2, A.4); raw elements as they are."""
-    buffer = DicomBytesIO()
-    buffer.is_little_endian, buffer.is_implicit_VR = True, False
-    for tag in sorted(part.keys()):
-        write_data_element(buffer, part.get_item(tag), character_set)
-    return buffer.getvalue()

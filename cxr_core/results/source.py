@@ -16,6 +16,7 @@ from pydicom.tag import BaseTag, Tag
 from pydicom.valuerep import STR_VR
 
 from cxr_core.chest_image import Spacing
+from cxr_core.results.elements import CharacterSet, encoded_items
 from cxr_core.results.records import AnalysedImage, ResultError
 
 #: Type 2 of the Patient and General Study Modules (PS3.3 C.7.1.1, C.7.2.1): there, and empty where unknown.
@@ -95,31 +96,34 @@ def _copied(data_set: Dataset, keywords: Iterable[str]) -> Dataset:
     copy = Dataset()
     for keyword in keywords:
         if keyword in data_set:
-            _carry(data_set, Tag(keyword), copy)
+            _carry(data_set, Tag(keyword), copy, data_set.get("SpecificCharacterSet"))
     return copy
 
 
-def _carry(data_set: Dataset, tag: BaseTag, copy: Dataset) -> None:
+def _carry(data_set: Dataset, tag: BaseTag, copy: Dataset, character_set: CharacterSet) -> None:
     element = data_set.get_item(tag)
     vr = dictionary_VR(tag)
     if isinstance(element, RawDataElement) and vr in STR_VR:
         value = element.value or b""
         # Text has no byte order, so its bytes are right in every transfer syntax.
-        value += (b"\0" if vr == "UI" else b" ") * (len(value) % 2)
-        copy[tag] = RawDataElement(tag, vr, len(value), value, 0, False, True)
+        _set_raw(copy, tag, vr, value + (b"\0" if vr == "UI" else b" ") * (len(value) % 2))
     elif data_set[tag].VR == "SQ":
-        copy.add_new(tag, "SQ", [_carried_item(item) for item in data_set[tag].value])
+        items = [_carried_item(item, character_set) for item in data_set[tag].value]
+        _set_raw(copy, tag, vr, encoded_items(items, character_set))
     elif vr != "SQ":
         copy[tag] = data_set[tag]
 
 
-def _carried_item(item: Dataset) -> Dataset:
+def _set_raw(copy: Dataset, tag: BaseTag, vr: str, value: bytes) -> None:
+    copy[tag] = RawDataElement(tag, vr, len(value), value, 0, is_implicit_VR=False, is_little_endian=True)
+
+
+def _carried_item(item: Dataset, character_set: CharacterSet) -> Dataset:
     """An item of a sequence without private elements, which nobody could tell the VR of."""
     copy = Dataset()
-    copy.set_original_encoding(False, True)  # so that pydicom writes what is raw as it is
     for tag in sorted(item.keys()):
         if dictionary_has_tag(tag):
-            _carry(item, tag, copy)
+            _carry(item, tag, copy, character_set)
     return copy
 
 
