@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 import traceback
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -71,7 +72,7 @@ def configure(process: str, *, level: str = "INFO") -> None:
     shared: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
         _known_fields,
-        structlog.processors.TimeStamper(fmt="iso", utc=False),
+        structlog.processors.TimeStamper(fmt="iso"),
         _named(process),
     ]
     structlog.configure(
@@ -130,3 +131,9 @@ def trouble(error: BaseException) -> dict[str, str]:
     if isinstance(error, OSError) and error.strerror:
         name += f" ({error.strerror})"
     return {"error": name, "at": where}
+
+
+def thread_failed(failed: threading.ExceptHookArgs) -> None:
+    """For `threading.excepthook`, whose default prints the error's text."""
+    if failed.exc_value is not None:
+        get(__name__).error("a thread ended", **trouble(failed.exc_value))

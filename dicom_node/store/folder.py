@@ -5,9 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from platformdirs import user_data_path
 
@@ -15,6 +17,8 @@ from cxr_core.errors import CxrError, OutputError
 
 #: A file that is still being written; what is left of it after a crash is swept at the next start.
 PART = ".part"
+
+_LOCK_LOOK_SECONDS = 0.05
 
 Piece = bytes | bytearray | memoryview
 
@@ -77,24 +81,31 @@ class DataFolder:
         return shutil.disk_usage(self.root).free
 
     @contextmanager
-    def locked(self, name: str) -> Iterator[None]:
-        """Hold a lock of the folder until the block, or the process, ends. Raises LockedError at once if it is held."""
-        path = self.root / name
-        with path.open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                file.seek(0)
-                holder = file.read(20).strip() or "unknown"
-                raise LockedError(
-                    f"a data folder in use by process {holder}",
-                    "one node a folder",
-                    "stop that one, or name another by --data",
-                ) from error
+    def locked(self, name: str, patience_seconds: float = 0) -> Iterator[None]:
+        """Hold a lock of the folder until the block, or the process, ends. Raises LockedError if it stays held."""
+        deadline = time.monotonic() + patience_seconds
+        with (self.root / name).open("a+") as file:
+            while not _take(file):
+                if time.monotonic() >= deadline:
+                    file.seek(0)
+                    raise LockedError(
+                        f"a data folder in use by process {file.read(20).strip() or 'unknown'}",
+                        "one node a folder",
+                        "stop that one, or name another folder by --data",
+                    )
+                time.sleep(_LOCK_LOOK_SECONDS)
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
             yield
+
+
+def _take(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def write_durably(path: Path, *pieces: Piece, modified: float | None = None) -> None:

@@ -90,7 +90,7 @@ deliveries = Table(
     Column("result_uid", Text, ForeignKey("results.sop_instance_uid", ondelete="CASCADE"), nullable=False),
     Column("destination", Text, nullable=False),
     Column("study_uid", Text, nullable=False),
-    Column("peer", Text),  # AE title, of a destination "sender"
+    Column("peer", Text, nullable=False),  # AE title, of a destination "sender"; else empty
     # waiting, sending (in a batch), in_flight (the request may have left), delivered, gave_up, cancelled
     Column("state", Text, nullable=False),
     Column("unknown", Boolean, nullable=False, default=False),  # an earlier attempt may have arrived

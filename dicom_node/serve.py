@@ -1,0 +1,191 @@
+"""The node's own process: data folder, store and listener, and the work process that it keeps running."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING
+
+from cxr_core.errors import CxrError
+from dicom_node import logs
+from dicom_node.destinations.choose import Destinations
+from dicom_node.settings import NodeSettings
+from dicom_node.store.database import open_engine, prepare_database
+from dicom_node.store.folder import DataFolder
+from dicom_node.work.child import CALL, Child
+from dicom_node.work.process import MODULE, Begin
+
+if TYPE_CHECKING:
+    from dicom_node.listener.events import ListenerEvent
+
+log = logs.get(__name__)
+
+LOCK = "lock"
+#: A work process that ended is started again after so long; the longest pause is that of a process that ends at once.
+_RESTART_SECONDS = (0.0, 0.2, 1.0, 5.0, 15.0, 30.0)
+#: One that ran so long counts as having worked.
+_WORKED_SECONDS = 60.0
+#: What the work process may take to stop in order.
+_STOP_SECONDS = 25.0
+
+
+class NodeError(CxrError):
+    """The node cannot run."""
+
+
+class WorkKeeper:
+    """Keeps one work process running. Its methods but `call` belong to the thread that lives as long as the node."""
+
+    def __init__(self, settings: NodeSettings, folder: DataFolder) -> None:
+        self._begin = Begin(settings.model_dump_json(), folder.root)
+        self._child: Child | None = None
+        self._started = 0.0
+        self._failures = 0
+        self._again_at = 0.0
+
+    def start(self) -> None:
+        """Start the process."""
+        self._child = Child(MODULE)
+        self._started = time.monotonic()
+        self._child.send(self._begin)
+
+    def tend(self, woken: int) -> None:
+        """Start the process when it is time, then wait until something happens to it, or `woken` is readable.
+
+        Raises NodeError when the process says that it cannot work.
+        """
+        if self._child is None:
+            pause = self._again_at - time.monotonic()
+            if pause > 0:
+                wait([woken], pause)
+                return
+            self.start()
+        assert self._child is not None
+        if self._child.connection in wait([woken, self._child.connection]):
+            self._hear(self._child)
+
+    def _hear(self, child: Child) -> None:
+        try:
+            told = child.connection.recv()
+        except (EOFError, OSError):
+            exit_code = child.kill()
+            self._child = None
+            if time.monotonic() - self._started > _WORKED_SECONDS:
+                self._failures = 0
+            pause = _RESTART_SECONDS[min(self._failures, len(_RESTART_SECONDS) - 1)]
+            self._failures += 1
+            self._again_at = time.monotonic() + pause
+            log.error("work process ended", exit_code=exit_code, seconds=pause)
+        else:
+            raise NodeError(told.words)
+
+    def call(self) -> None:
+        """Tell the process that there is new work; from any thread, never waits. It also looks by itself."""
+        child = self._child
+        if child is not None:
+            child.process.send_signal(CALL)
+
+    def stop(self) -> None:
+        """Have the process stop in order."""
+        if self._child is None:
+            return
+        self._child.process.terminate()
+        try:
+            self._child.process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            log.error("work process does not stop", pid=self._child.process.pid)
+        self._child.kill()
+
+
+class _Signals:
+    """SIGTERM and SIGINT end the node; a pipe tells the thread that waits."""
+
+    def __init__(self) -> None:
+        self.stopping = False
+        self.woken, waker = os.pipe()
+        os.set_blocking(waker, False)
+        signal.set_wakeup_fd(waker)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        # Until a work process hears it, this must not end it.
+        signal.signal(CALL, signal.SIG_IGN)
+
+    def _stop(self, *_: object) -> None:
+        self.stopping = True
+
+
+def serve(settings: NodeSettings, folder: DataFolder, say: Callable[[str], None]) -> None:
+    """Run the node until SIGTERM or SIGINT.
+
+    Parameters
+    ----------
+    settings : NodeSettings
+        Of the whole node.
+    folder : DataFolder
+        Not prepared yet.
+    say : callable
+        Takes lines for the person who started it.
+
+    Raises
+    ------
+    CxrError
+        The folder, the database, the address or the model cannot be used.
+    """
+    os.umask(0o077)
+    folder.prepare()
+    with folder.locked(LOCK):
+        signals = _Signals()
+        engine = open_engine(folder, settings.database, 0.8 * settings.listener.answer_timeout_seconds)
+        prepare_database(engine, folder)
+        folder.sweep()
+        keeper = WorkKeeper(settings, folder)
+        try:
+            keeper.start()
+            # Loaded while the work process starts.
+            from dicom_node.listener.server import Listener
+            from dicom_node.store.sink import StoreSink
+
+            listener = Listener(settings, StoreSink(settings, folder, engine, keeper.call), tell=_log_event)
+            port = listener.start()
+            log.info("node listens", port=port, ae_title=settings.listener.ae_title)
+            for line in _told(settings, folder, port, listener.takes_any_caller):
+                say(line)
+            try:
+                while not signals.stopping:
+                    keeper.tend(signals.woken)
+            finally:
+                aborted = listener.stop()
+                log.info("node ends", count=aborted)
+        finally:
+            keeper.stop()
+            engine.dispose()
+
+
+def _told(settings: NodeSettings, folder: DataFolder, port: int, takes_any_caller: bool) -> list[str]:
+    """What the person who starts the node should know."""
+    listener = settings.listener
+    lines = [f"{listener.ae_title} listens on {listener.bind} port {port}{' with TLS' if listener.tls else ''}"]
+    if takes_any_caller:
+        lines.append("No list of peers: any calling AE title may send, from this machine only")
+    for name, chosen in Destinations(settings, folder).configured.items():
+        where = {"dicom": chosen.peer, "stow": "a DICOMweb service", "folder": str(chosen.folder)}[chosen.kind]
+        lines.append(f"Results go to {name}: {where}")
+    lines.append("Research use, not for diagnosis")
+    return lines
+
+
+def _log_event(event: ListenerEvent) -> None:
+    log.info(
+        f"association {event.kind}",
+        address=event.address,
+        sender=event.calling_ae_title,
+        reason=event.reason,
+        status=event.status,
+        count=event.objects,
+        bytes=event.bytes_received,
+        seconds=round(event.seconds, 2),
+    )

@@ -1,0 +1,207 @@
+"""From rows to workflows: what is new, what is due, and what has lost its workflow.
+
+Row and workflow change in one transaction. Why a workflow is gone (an error, DBOS gave it up, its rows were lost)
+does not matter: its row waits again.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import sqlalchemy as sa
+
+from dicom_node import logs
+from dicom_node.destinations.choose import Destinations
+from dicom_node.settings import NodeSettings
+from dicom_node.store import completions, deliveries, images
+from dicom_node.work.engine import Engine
+
+log = logs.get(__name__)
+
+#: Between two looks, where nothing is due earlier and nobody calls.
+_LOOK_SECONDS = 0.5
+#: Between two looks for rows that have lost their workflow.
+_RECONCILE_SECONDS = 10.0
+#: Deliveries of one batch, which go over one association.
+_BATCH = 50
+#: A clock that differs so much from the monotonic one has jumped.
+_JUMP_SECONDS = 2.0
+
+
+def analyse_id(key: str, run: int) -> str:
+    """Id of an image's workflow."""
+    return f"analyse:{key}:{run}"
+
+
+def complete_id(study_uid: str, revision: int, run: int) -> str:
+    """Id of the workflow of a study's revision."""
+    return f"complete:{study_uid}:{revision}:{run}"
+
+
+def send_queue(destination: str) -> str:
+    """Name of a destination's queue."""
+    return f"send-{destination}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Timer:
+    revision: int
+    due: float
+    """On the monotonic clock."""
+
+
+class Dispatcher:
+    """A thread that looks at the rows.
+
+    Parameters
+    ----------
+    database : sqlalchemy.Engine
+        The node's.
+    engine : Engine
+        Runs workflows.
+    settings : NodeSettings
+        `analysis.study_quiet_seconds` and `batch_size` are used.
+    destinations : Destinations
+        Those that deliveries are made to.
+    """
+
+    def __init__(self, database: sa.Engine, engine: Engine, settings: NodeSettings, destinations: Destinations) -> None:
+        self._database = database
+        self._engine = engine
+        self._quiet = settings.analysis.study_quiet_seconds
+        # Enough that no batch waits for the next look; the rest of a long row stays in its rows.
+        self._window = 4 * settings.analysis.batch_size
+        self._destinations = destinations
+        self._timers: dict[str, _Timer] = {}
+        self._clocks = time.time() - time.monotonic()
+        self._reconciled = -_RECONCILE_SECONDS
+        self._called = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        now = time.time()
+        for name, chosen in self._destinations.configured.items():
+            deliveries.bound_due(self._database, name, now + chosen.max_retry_seconds)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopping.set()
+        self._called.set()
+        self._thread.join()
+
+    def call(self) -> None:
+        """Look now: there is something new."""
+        self._called.set()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._called.clear()
+            try:
+                self.look()
+            except Exception as error:  # noqa: BLE001  # a locked or full database is no reason to stop
+                log.error("could not look at the rows", **logs.trouble(error))
+            self._called.wait(self._pause())
+
+    def _pause(self) -> float:
+        now = time.monotonic()
+        coming = [timer.due - now for timer in self._timers.values() if timer.due > now]
+        return min([_LOOK_SECONDS, *coming])
+
+    def look(self) -> None:
+        """Queue everything that is new or due."""
+        self._follow_clock()
+        if time.monotonic() - self._reconciled >= _RECONCILE_SECONDS:
+            self._reconcile()
+            self._reconciled = time.monotonic()
+        self._queue_images()
+        self._queue_studies()
+        self._queue_deliveries()
+
+    def _follow_clock(self) -> None:
+        """Move due times along with a clock that was set: a pause is so many seconds, whatever the time of day."""
+        clocks = time.time() - time.monotonic()
+        jump = clocks - self._clocks
+        if abs(jump) > _JUMP_SECONDS:
+            log.warning("the clock jumped", seconds=round(jump, 1))
+            deliveries.shift_due(self._database, jump)
+            self._clocks = clocks
+
+    def _queue_images(self) -> None:
+        room = self._window - len(images.queued(self._database))
+        if room <= 0:
+            return
+        waiting = images.waiting(self._database, room)
+        if not waiting:
+            return
+        with self._database.begin() as connection:
+            for key, run in waiting:
+                if images.mark_queued(connection, key, run):
+                    self._engine.enqueue(connection, "analyse", "analyse", analyse_id(key, run), key, run)
+
+    def _queue_studies(self) -> None:
+        incomplete = completions.incomplete(self._database)
+        now = time.monotonic()
+        timers = {}
+        for study in incomplete:
+            timer = self._timers.get(study.study_uid)
+            if timer is None or timer.revision != study.revision:
+                timer = _Timer(study.revision, now + self._rest(study.last_received_at))
+            timers[study.study_uid] = timer
+            if study.queued_revision == study.revision or timer.due > now:
+                continue
+            if completions.is_answered(self._database, study.study_uid, study.revision):
+                self._queue_study(study.study_uid, study.revision, study.run)
+        self._timers = timers
+
+    def _rest(self, last_received_at: float) -> float:
+        """What is left of the quiet time, by the clock on the wall; afterwards the monotonic one counts."""
+        return min(max(last_received_at + self._quiet - time.time(), 0.0), self._quiet)
+
+    def _queue_study(self, study_uid: str, revision: int, run: int) -> None:
+        with self._database.begin() as connection:
+            completions.mark_queued(connection, study_uid, revision, run)
+            workflow_id = complete_id(study_uid, revision, run)
+            self._engine.enqueue(connection, "complete", "complete", workflow_id, study_uid, revision, run)
+
+    def _queue_deliveries(self) -> None:
+        now = time.time()
+        for name, peer in deliveries.destinations_due(self._database, now):
+            if name not in self._destinations.configured:
+                continue
+            batch = f"send:{name}:{secrets.token_hex(8)}"
+            with self._database.begin() as connection:
+                if deliveries.take_batch(connection, name, peer, now, batch, _BATCH):
+                    self._engine.enqueue(connection, send_queue(name), "send", batch, name, peer, batch)
+
+    def _reconcile(self) -> None:
+        """Let rows whose workflow is gone wait again."""
+        again: dict[str, Callable[[], object]] = {}
+        for row in images.queued(self._database):
+            again[analyse_id(row.key, row.run)] = partial(images.put_back, self._database, row.key, row.run)
+        for study in completions.incomplete(self._database):
+            if study.queued_revision > study.completed_revision:
+                workflow_id = complete_id(study.study_uid, study.queued_revision, study.run)
+                again[workflow_id] = partial(completions.put_back, self._database, study)
+        for batch in deliveries.batches(self._database):
+            again[batch] = partial(self._put_batch_back, batch)
+        dead = self._engine.dead(again)
+        for workflow_id in dead:
+            again[workflow_id]()
+        if dead:
+            log.warning("work without a workflow waits again", count=len(dead))
+
+    def _put_batch_back(self, batch: str) -> None:
+        deliveries.interrupted(self._database, batch, time.time() + self._retry_seconds(batch))
+        deliveries.put_back(self._database, batch)
+
+    def _retry_seconds(self, batch: str) -> float:
+        chosen = self._destinations.configured.get(batch.split(":")[1])
+        return 0.0 if chosen is None else chosen.retry_seconds

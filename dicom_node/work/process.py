@@ -1,0 +1,176 @@
+"""The work process: DBOS, the dispatcher, deliveries and retention, over a model process of its own.
+
+`python -m dicom_node.work.process DESCRIPTOR`, started by `serve.py`. It may end at any moment: what it does is in
+rows, and goes on where it starts again.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+from dicom_node import logs
+from dicom_node.settings import NodeSettings
+from dicom_node.store.folder import DataFolder, LockedError
+from dicom_node.work.child import CALL, connect
+
+log = logs.get(__name__)
+
+MODULE = "dicom_node.work.process"
+LOCK = "work.lock"
+#: For calls that are under way when the process is asked to stop.
+_GRACE_SECONDS = 10.0
+#: An earlier process that is just ending may still hold the lock.
+_LOCK_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """The one message to the work process; the signal CALL means that there is new work."""
+
+    settings: str
+    """NodeSettings as JSON."""
+
+    root: Path
+    """Of the data folder, which is locked and whose database is prepared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hopeless:
+    """The process ends, and would again: the words say why and what to do."""
+
+    words: str
+
+
+class Work:
+    """Everything that the process holds, started and stopped in order.
+
+    Parameters
+    ----------
+    settings : NodeSettings
+        Of the whole node.
+    folder : DataFolder
+        Locked, with a prepared database.
+    unusable : callable
+        Told in words that the model cannot be loaded.
+    """
+
+    def __init__(self, settings: NodeSettings, folder: DataFolder, unusable: Callable[[str], None]) -> None:
+        from dicom_node.work.model_process import ModelProcess
+
+        # Before DBOS is imported: loading the model takes as long as all the rest.
+        self._model = ModelProcess(settings, folder.encoded, self._count, unusable)
+        self._model.start()
+        from dicom_node.destinations.choose import Destinations
+        from dicom_node.store.database import open_engine
+        from dicom_node.work.analyse import AnalyseImage
+        from dicom_node.work.complete import CompleteStudy
+        from dicom_node.work.dispatcher import Dispatcher, send_queue
+        from dicom_node.work.engine import Engine
+        from dicom_node.work.send import SendBatch
+
+        self._database = open_engine(folder, settings.database)
+        destinations = Destinations(settings, folder)
+        attempts = settings.analysis.max_attempts
+        self._engine = Engine(self._database, self.call)
+        self._dispatcher = Dispatcher(self._database, self._engine, settings, destinations)
+        self._sender = SendBatch(self._database, folder, destinations)
+        self._engine.workflow("analyse", AnalyseImage(self._database, folder, self._model, attempts))
+        self._engine.workflow("complete", CompleteStudy(self._database, folder, self._model, destinations, attempts))
+        self._engine.workflow("send", self._sender)
+        # One study after the other, so that a later revision finds the report of the one before. Batches for
+        # different senders go at the same time; for one there is one batch at a time.
+        queues = {"analyse": (2 * settings.analysis.batch_size, 0.1), "complete": (1, 0.1)}
+        self._engine.launch(queues | {send_queue(name): (4, 0.2) for name in destinations.configured})
+        self._dispatcher.start()
+
+    def _count(self, keys: list[str]) -> None:
+        from dicom_node.store import images
+
+        images.count_attempts(self._database, keys)
+
+    def call(self) -> None:
+        """There is something new."""
+        self._dispatcher.call()
+
+    def stop(self) -> None:
+        """Begin nothing, let calls that are under way end, let the model finish what it has."""
+        self._dispatcher.stop()
+        self._engine.stop()
+        self._sender.stop(_GRACE_SECONDS)
+        self._model.stop()
+
+
+class Main:
+    """The main thread: hears the parent, and signals."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._woken, waker = os.pipe()
+        self._waker = waker
+        os.set_blocking(waker, False)
+        signal.set_wakeup_fd(waker)
+        self._stopping = False
+        self._words: str | None = None
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, self._terminate)
+        signal.signal(CALL, lambda *_: None)  # the pipe tells
+
+    def _terminate(self, *_: object) -> None:
+        self._stopping = True
+
+    def _unusable(self, words: str) -> None:
+        self._words = words
+        os.write(self._waker, b"\0")
+
+    def run(self) -> int:
+        """Work until the parent asks to stop, or is gone; the exit code."""
+        begin: Begin = self._connection.recv()
+        folder = DataFolder(begin.root)
+        try:
+            with folder.locked(LOCK, patience_seconds=_LOCK_SECONDS):
+                return self._work(NodeSettings.model_validate_json(begin.settings), folder)
+        except LockedError:
+            log.error("another work process is running")
+            return 1
+
+    def _work(self, settings: NodeSettings, folder: DataFolder) -> int:
+        started = time.monotonic()
+        work = Work(settings, folder, self._unusable)
+        log.info("work begins", seconds=round(time.monotonic() - started, 2))
+        while not self._stopping:
+            ready = wait([self._connection, self._woken])
+            if self._words is not None:
+                self._connection.send(Hopeless(self._words))
+                return 2
+            if self._connection in ready:
+                return 1  # the parent is gone; what it would have stopped in order goes on at the next start
+            os.read(self._woken, 1024)
+            work.call()
+        work.stop()
+        log.info("work ends")
+        return 0
+
+
+def main() -> None:
+    """Run, and leave without waiting for threads of libraries: everything that counts is on the disk."""
+    connection = connect()
+    os.umask(0o077)
+    logs.configure("work")
+    threading.excepthook = logs.thread_failed
+    code = 1
+    try:
+        code = Main(connection).run()
+    except Exception as error:  # noqa: BLE001  # the parent starts us again
+        log.error("work process failed", **logs.trouble(error))
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()
