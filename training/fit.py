@@ -7,7 +7,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -36,7 +36,7 @@ FloatArray = npt.NDArray[np.float32]
 #: Packages whose versions a run names.
 _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "opencv-python-headless", "pydicom", "scikit-learn")
 #: Augmented copies of every calibration film, for the temperature.
-_VARIED_COPIES = 4
+VARIED_COPIES = 4
 HISTORY_COLUMNS = (
     "epoch",
     "phase",
@@ -375,12 +375,12 @@ def _calibrate(
         return calibrate_findings(clean.astype(np.float64), targets, scheme.names), clean
     if scheme.positive is None:
         return calibrate_classes(clean.astype(np.float64), targets), clean
-    varied = np.stack([loop.logits(_varied(store, examples, copy)) for copy in range(_VARIED_COPIES)])
+    copies = np.stack([loop.logits(varied(store, examples, copy)) for copy in range(VARIED_COPIES)])
     positive = scheme.names.index(scheme.positive)
     order = [1 - positive, positive]
     found = calibrate_binary(
         clean[:, order].astype(np.float64),
-        varied[..., order].astype(np.float64),
+        copies[..., order].astype(np.float64),
         (targets == positive).astype(np.int64),
         scheme.positive,
     )
@@ -391,7 +391,8 @@ def _calibrate(
     return found, clean + shift
 
 
-def _varied(store: PictureStore, examples: list[Example], copy: int) -> Iterable[FloatArray]:
+def varied(store: PictureStore, examples: list[Example], copy: int) -> Iterator[FloatArray]:
+    """Inputs of one augmented copy of each example, the same ones for the same `copy`: batches (b, 150, 150)."""
     for start in range(0, len(examples), 64):
         places = range(start, min(start + 64, len(examples)))
         rngs = [np.random.default_rng((copy, place)) for place in places]

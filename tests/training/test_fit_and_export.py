@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,16 @@ from typer.testing import CliRunner
 from cxr_core.classifier import Classifier
 from tests.training.test_dataset_and_split import write_look_alike
 from training import run_folder
+from training.calibrate import calibrate_binary
 from training.cli import app
 from training.cross_validate import cross_validate
 from training.datasets import DatasetError, open_dataset
 from training.export import export
-from training.fit import Surroundings, fit
+from training.fit import VARIED_COPIES, Surroundings, fit, varied
 from training.graph import ExportError, keras_outputs
+from training.input_batches import greys_of
 from training.networks import BaseWeightsError, mobilenet_v2
-from training.pictures import OutputError
+from training.pictures import OutputError, open_store
 from training.run_folder import RunError
 from training.settings import FitSettings
 from training.split import pooled_split
@@ -97,15 +100,27 @@ def test_bundle_is_whole_and_served(run_and_bundle: tuple[Path, Path]) -> None:
     np.testing.assert_allclose(classifier.outputs(inputs).logits, reference.logits, atol=1e-4)
 
 
-def test_calibration_is_in_the_logits(run_and_bundle: tuple[Path, Path]) -> None:
-    """The intercept is folded into the last bias: half of the calibration error is on either side of one half."""
+def test_calibration_is_in_the_logits(data: Path, run_and_bundle: tuple[Path, Path], tmp_path: Path) -> None:
+    """The intercept is in the last bias: fitted again, there is nothing left of it."""
     out, _ = run_and_bundle
+    films = open_dataset(data).examples
+    store, _ = open_store(tmp_path, films, skip_unreadable=False, progress=lambda items, n: items)
+    calibrating = pooled_split(films).calibration
+    network = keras.models.load_model(out / "model.keras")
+
+    def logits(greys: Iterable[np.ndarray]) -> np.ndarray:
+        return np.concatenate([network(np.repeat(part[..., np.newaxis], 3, axis=-1)).numpy() for part in greys])
+
+    clean = logits(greys_of(store, calibrating))
     rows = run_folder.read_rows(out / "validation_outputs.csv")
-    margins = np.array([float(row["PNEUMONIA"]) - float(row["NORMAL"]) for row in rows])
-    labels = np.array([json.loads(row["target"])[0] for row in rows])
-    p = 1 / (1 + np.exp(-margins / run_folder.read_json(out / "calibration.json")["temperature"]))
-    weights = len(labels) / (2 * np.bincount(labels)[labels])
-    assert np.average(p, weights=weights) == pytest.approx(0.5, abs=0.05)
+    np.testing.assert_allclose(clean, [[float(row["NORMAL"]), float(row["PNEUMONIA"])] for row in rows], atol=1e-3)
+    copies = np.stack([logits(varied(store, calibrating, copy)) for copy in range(VARIED_COPIES)])
+    labels = np.array([example.target[0] for example in calibrating])
+    fitted = run_folder.read_json(out / "calibration.json")
+    assert fitted["intercept"] != 0
+    again = calibrate_binary(clean.astype(np.float64), copies.astype(np.float64), labels, "PNEUMONIA")
+    assert again.intercept == pytest.approx(0, abs=0.01)
+    assert again.temperature == pytest.approx(fitted["temperature"], rel=0.01)
 
 
 def test_mobilenetv2_is_fitted_in_two_phases_and_exported(data: Path, tmp_path: Path) -> None:
@@ -140,6 +155,20 @@ def stopping_at(epoch: int, batch: int) -> Any:
 
 def weights_of(out: Path) -> list[np.ndarray]:
     return [variable.numpy() for variable in keras.models.load_model(out / "model.keras").weights]
+
+
+def test_resumed_run_is_nearer_to_the_whole_one_than_seeds_are_to_each_other(data: Path, tmp_path: Path) -> None:
+    settings = replace(QUICK, epochs=3)
+    seeds = [weights_of(run(data, tmp_path / f"{seed}", replace(settings, seed=seed))) for seed in (1, 2, 3)]
+    with pytest.raises(StopError):
+        run(data, tmp_path / "parts", settings, progress=stopping_at(epoch=1, batch=2))
+    resumed = weights_of(run(data, tmp_path / "parts", settings))
+
+    def distance(first: list[np.ndarray], second: list[np.ndarray]) -> float:
+        return float(np.sqrt(sum(np.sum((a - b) ** 2) for a, b in zip(first, second, strict=True))))
+
+    spread = min(distance(a, b) for a, b in combinations(seeds, 2))
+    assert distance(resumed, seeds[0]) < 0.1 * spread
 
 
 def test_resumed_run_is_bit_equal_with_deterministic(data: Path, tmp_path: Path) -> None:
