@@ -1,4 +1,4 @@
-"""The command `cxr-train`: fit, cross-validate, export, evaluate, compare, probe."""
+"""The command `cxr-train`: fit, cross-validate, export, evaluate, compare, probe, card."""
 
 from __future__ import annotations
 
@@ -393,6 +393,23 @@ def probe(
             progress=count,
         )
         _print(result, [f"{line['what']}: {line['words']}" for line in result["lines"]], as_json)
+
+
+@app.command()
+def card(
+    bundle: Annotated[str, typer.Argument(help="Name or folder of a bundle.")],
+    probes: Annotated[
+        Optional[Path], typer.Option(exists=True, dir_okay=False, help="probes.json of `cxr-train probe`.")
+    ] = None,
+    cross_validation: Annotated[
+        Optional[Path], typer.Option(exists=True, dir_okay=False, help="cross_validation.json of the recipe.")
+    ] = None,
+) -> None:
+    """Put into a bundle's model card what probes and cross-validation found; its answers stay as they are."""
+    with _one_line_errors("card"):
+        from training.bundle_folder import complete_card
+
+        typer.echo(str(complete_card(bundle, probes, cross_validation)))
 
 
 def _print(result: dict[str, Any], lines: Iterable[str], as_json: bool) -> None:

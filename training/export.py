@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +10,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from cxr_core.bundle import CARD, DOMAIN, GOLDEN, MANIFEST, MODEL
+from cxr_core.bundle import DOMAIN, GOLDEN, MODEL
 from cxr_core.classifier import Classifier, LiteRtGraph
 from cxr_core.phantom import PhantomSettings, display_values
 from cxr_core.preprocess import InputScaling, scaled, to_input
 from training import run_folder
 from training.augment import augment
+from training.bundle_folder import write_manifest
 from training.datasets.examples import Dataset
 from training.domain_fit import fit_domain_check
 from training.evaluation.metrics import measure
@@ -90,13 +89,13 @@ def export(run: Path, dataset: Dataset, out: Path, version: str, name: str | Non
         digests = "".join(f"{digest}\n" for digest in sorted(example.sha256 for example in split.train))
         (work / TRAINING_FILES).write_text(digests, encoding="ascii")
         shutil.copyfile(run / run_folder.HISTORY, work / run_folder.HISTORY)
-        _write_manifest(work, manifest, "")
+        write_manifest(work, manifest, "")
         classifier = Classifier(str(work))
         parts = {"calibration": split.calibration, "holdout": split.holdout}
         manifest["metrics"] |= {
             part: measure(serve(classifier, scheme, examples)[0]) for part, examples in parts.items() if examples
         }
-        _write_manifest(work, manifest, model_card(manifest, config, fitted))
+        write_manifest(work, manifest, model_card(manifest, config, fitted))
         Classifier(str(work))
         shutil.rmtree(out, ignore_errors=True)
         work.rename(out)
@@ -130,11 +129,3 @@ def _write_golden(graph: LiteRtGraph, scaling: InputScaling, path: Path) -> tupl
     outputs = graph(scaled(grey.astype(np.float32) / np.float32(255), scaling)[np.newaxis])
     np.savez_compressed(path, grey=grey, logits=outputs.logits, maps=outputs.maps, embedding=outputs.embedding)
     return int(outputs.maps.shape[2]), int(outputs.maps.shape[3])
-
-
-def _write_manifest(folder: Path, manifest: dict[str, Any], card: str) -> None:
-    (folder / CARD).write_text(card, encoding="utf-8")
-    manifest["sha256"] = {
-        name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (MODEL, DOMAIN, GOLDEN, CARD)
-    }
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")

@@ -5,6 +5,8 @@ After Mitchell et al., Model Cards for Model Reporting (FAT* 2019).
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,6 +41,73 @@ def model_card(manifest: Json, config: Json, fitted: Json) -> str:
         _limits(manifest, kaggle),
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def with_section(card: str, section: str) -> str:
+    """The card with a section put at its end, in the place of the one of the same heading."""
+    heading = section.partition("\n")[0]
+    kept = [part for part in re.split(r"\n(?=## )", card.strip()) if part.partition("\n")[0] != heading]
+    return "\n\n".join(part.strip() for part in [*kept, section]) + "\n"
+
+
+def trials_section(found: Json) -> str:
+    """What cross_validation.json says of the recipe."""
+    settings = found["settings"]
+    epochs = f"{settings['epochs']} epochs"
+    if settings["model"] == "mobilenetv2":
+        epochs = f"{settings['epochs']} + {settings['fine_tuning_epochs']} epochs"
+    lines = [
+        "## The recipe on patients and file numbers left out",
+        f"The network fitted anew ({epochs}) without each part in turn and judged on it, never on the hold-out. Figures after",
+        "calibration on the part itself. Other recipes that were tried: docs/training-trials.md.",
+        "",
+        "| left out | films | accuracy | loss | AUC |",
+        "|---|---|---|---|---|",
+    ]
+    rows = dict(found["parts"])
+    if "out_of_fold" in found:
+        rows["all folds together"] = found["out_of_fold"]
+    for name, figures in rows.items():
+        after = figures["calibrated"]
+        accuracy, loss = _number(after["accuracy"], True), _number(after["loss"], False)
+        lines.append(f"| {name} | {figures['n']} | {accuracy} | {loss} | {_number(after['auc'], False)} |")
+    if kinds := {**found.get("stratum", {}), **found.get("stream", {})}:
+        told = "; ".join(f"{name} {_number(kind['accuracy'], True)} of {kind['n']}" for name, kind in kinds.items())
+        lines += ["", f"Right out of fold, by kind and series of file names: {told}."]
+    return "\n".join(lines)
+
+
+def probes_section(found: Json) -> str:
+    """What probes.json says of shortcuts and maps."""
+    plain = found["unchanged"]
+    lines = [
+        "## Shortcuts and maps",
+        f"On {found['n']} films (accuracy {_number(plain['accuracy'], True)} unchanged). The lines were set before any model was measured.",
+        "",
+        *(f"- {line['what']}: {line['words']}" for line in found["lines"]),
+        "",
+        "| changed copy | accuracy | loss | answers that flip |",
+        "|---|---|---|---|",
+    ]
+    for copy in found["perturbations"]:
+        accuracy, flips = _number(copy["accuracy"], True), _number(copy["flip_rate"], True)
+        lines.append(f"| {copy['words']} | {accuracy} | {_number(copy['loss'], False)} | {flips} |")
+    known = [baseline for baseline in found["baselines"] if baseline["accuracy"] is not None]
+    if known:
+        told = "; ".join(
+            f"{baseline['words']}: {_number(baseline['accuracy'], True)}, AUC {_number(baseline['auc'], False)}"
+            for baseline in known
+        )
+        lines += ["", f"What can be told without looking at lungs: {told}."]
+    external = found["external"]
+    if external:
+        boxes = external["boxes"]
+        lines += [
+            "",
+            f"On {external['n']} films from elsewhere, mostly of adults, gate off: the map has more of its mass in the marked boxes than a"
+            f"\ncentred spot has in {boxes['map_over_centre']} of {boxes['n']} films with boxes.",
+        ]
+    return "\n".join(lines)
 
 
 def _answer(manifest: Json) -> str:
@@ -105,7 +174,8 @@ def _training(manifest: Json, config: Json, fitted: Json, kaggle: bool) -> str:
 
 Parts share no patient group; a group's part follows from a hash of its name; exact duplicates dropped. {epochs}, Adam, sparse
 categorical cross-entropy with {settings["label_smoothing"]:g} of label smoothing{teacher}, batches of {settings["batch_size"]}, classes weighing alike, weights averaged
-over the steps, seed {settings["seed"]}; augmented in position, stretch, tone, sharpness, noise, compression and covered corners, never flipped.{base}
+over the steps, seed {settings["seed"]}; augmented in position, stretch, tone, sharpness and compression, with noise, with corners and
+borders covered or taken from other films, never flipped.{base}
 Versions: {versions}. Fingerprint of the training files: `{manifest["training_fingerprint"]}`; their digests are in `training_files.txt`."""
 
 
@@ -158,4 +228,6 @@ is left of it, and where the maps lie."""
 
 
 def _number(value: float, share: bool) -> str:
+    if math.isnan(value):
+        return "not defined"
     return f"{100 * value:.1f} %" if share else f"{value:.3f}"

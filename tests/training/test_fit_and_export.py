@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -330,6 +331,41 @@ def test_commands_judge_the_run(run_and_bundle: tuple[Path, Path], data: Path, t
     )
     assert done.exit_code == 0, done.stderr
     assert "93.95" in done.stdout or "94.0" in done.stdout
+
+
+def test_card_takes_in_what_probes_and_cross_validation_found(
+    run_and_bundle: tuple[Path, Path], data: Path, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "cnn-9.9.9"
+    shutil.copytree(run_and_bundle[1], bundle)
+    before = Classifier(str(bundle))
+    runner = CliRunner()
+    done = runner.invoke(app, ["probe", "--data", str(data), "--model", str(bundle), "--out", str(tmp_path / "p")])
+    assert done.exit_code == 0, done.stderr
+    figures = {"n": 7, "calibrated": {"accuracy": 0.875, "loss": 0.25, "auc": float("nan")}}
+    judged = {
+        "settings": {"model": "cnn", "epochs": 3},
+        "parts": {"lowest numbers": figures},
+        "stratum": {"virus": {"n": 3, "accuracy": 2 / 3, "loss": 0.5}},
+    }
+    run_folder.write_file(tmp_path / "cv.json", json.dumps(judged).encode())
+    told = ["card", str(bundle), "--probes", str(tmp_path / "p/probes.json")]
+    done = runner.invoke(app, [*told, "--cross-validation", str(tmp_path / "cv.json")])
+    assert done.exit_code == 0, done.stderr
+    after = Classifier(str(bundle))
+    card = after.bundle.card()
+    assert "| lowest numbers | 7 | 87.5 % | 0.250 | not defined |" in card
+    assert "virus 66.7 % of 3" in card
+    lines = json.loads((tmp_path / "p/probes.json").read_text())["lines"]
+    assert all(line["words"] in card for line in lines)
+    assert after.bundle.sha256 != before.bundle.sha256
+    assert {path.name for path in tmp_path.iterdir()} == {"cnn-9.9.9", "p", "cv.json"}
+    done = runner.invoke(app, told)
+    assert done.exit_code == 1
+    assert "probes.json of another bundle (cnn 9.9.9); expected probes of cnn-9.9.9 as it is" in done.stderr
+    done = runner.invoke(app, ["card", str(bundle), "--cross-validation", str(tmp_path / "cv.json")])
+    assert done.exit_code == 0
+    assert after.bundle.card() == card  # the section is in its old place's stead, not there twice
 
 
 def test_cross_validation_covers_every_training_film_and_teaches(data: Path, tmp_path: Path) -> None:
