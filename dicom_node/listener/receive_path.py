@@ -44,6 +44,7 @@ _MAX_COMMAND_BYTES = 1 << 16
 #: Of messages other than C-STORE: a storage commitment request of 100,000 instances has 13 MB.
 _MAX_OTHER_BYTES = 1 << 24
 _MAX_WAITING = 16
+_MAX_DRAINED_BYTES = 1 << 20
 _P_DATA_TF, _C_STORE_RQ, _NO_DATA_SET = 0x04, 0x0001, 0x0101
 
 
@@ -199,6 +200,7 @@ class Provider(DULServiceProvider):
         self._limits = limits
         self._budget = budget
         self._header = memoryview(bytearray(6))
+        self._drained = 0
 
     def start(self) -> None:
         """Start no thread."""
@@ -256,7 +258,8 @@ class Provider(DULServiceProvider):
         """After our last PDU: let the peer read it and close. What it still sends is of no interest."""
         connection = cast(Connection, self.socket)
         with contextlib.suppress(OSError):
-            if connection.read(memoryview(bytearray(1 << 16))):
+            self._drained += (count := connection.read(memoryview(bytearray(1 << 16))))
+            if count and self._drained < _MAX_DRAINED_BYTES:
                 return
         connection.close()
 
@@ -268,6 +271,8 @@ class Provider(DULServiceProvider):
                 return
             connection.fill(self._header[got:], self._deadline(6))
             kind, _, length = struct.unpack(">BBL", self._header)
+            if time.monotonic() > self._deadline(length):
+                raise TimeoutError("too slow")
             if kind == _P_DATA_TF and self.state_machine.current_state == "Sta6":
                 self._read_p_data(connection, length)
             else:

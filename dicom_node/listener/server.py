@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 import threading
@@ -122,9 +123,10 @@ class Listener:
     def stop(self, grace_seconds: float = 10.0) -> int:
         """Accept no more, let what is being received and stored finish for so long, then abort; how many were."""
         self._stopping.set()
-        if self._thread is not None:
+        if self._socket is not None and self._thread is not None:
+            with contextlib.suppress(OSError):  # wakes the thread that accepts
+                self._socket.shutdown(socket.SHUT_RDWR)
             self._thread.join()
-        if self._socket is not None:
             self._socket.close()
         deadline = time.monotonic() + grace_seconds
         for association in self._live():
