@@ -80,9 +80,9 @@ def fit(dataset: Dataset, data: Path, settings: FitSettings, around: Surrounding
     chief = worker == 0
     if chief:
         _claim(out, settings, dataset, data, soft_labels)
-        if (out / run_folder.CALIBRATION).exists():
-            around.say(f"{out} holds this run, finished.")
-            return
+    if (out / run_folder.CALIBRATION).exists():
+        around.say(f"{out} holds this run, finished.")
+        return
     keras.utils.set_random_seed(settings.seed)
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()
