@@ -14,10 +14,10 @@ from cxr_core.bundle import Label
 REPORT_TITLE = Code("126000", "DCM", "Imaging Measurement Report")  # CID 7021
 LANGUAGE = Code("en-US", "RFC5646", "English (United States)")  # CID 5000
 DEVICE = Code("121007", "DCM", "Device")  # CID 270
-PROCEDURE_REPORTED = Code("121058", "DCM", "Procedure reported")  # TID 1500 row 4
+PROCEDURE_REPORTED = Code("121058", "DCM", "Procedure reported")  # TID 1500
 CHEST_IMAGING = Code("413815006", "SCT", "Chest imaging")
-IMAGING_MEASUREMENTS = Code("126010", "DCM", "Imaging Measurements")  # TID 1500 row 6
-QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")  # TID 1500 row 12
+IMAGING_MEASUREMENTS = Code("126010", "DCM", "Imaging Measurements")  # TID 1500
+QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")  # TID 1500
 
 # One measurement group (TID 1501).
 CHEST = Code("816094009", "SCT", "Chest")  # CID 4031

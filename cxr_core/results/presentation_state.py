@@ -123,11 +123,7 @@ def _lut_item(table: LookupTable, *, signed: bool) -> Dataset:
     """A LUT of 16-bit words (PS3.3 C.11.1.1.1, C.11.2.1.1); its first input value has the sign of its input."""
     item = Dataset()
     vr = "SS" if table.first < 0 or (signed and table.first < 32768) else "US"
-    entries = len(table.data) % 65536
-    # The number of entries is unsigned whatever the VR is, so that its bits may have to pass for a negative number.
-    item.add_new(
-        "LUTDescriptor", vr, [entries - 65536 if vr == "SS" and entries > 32767 else entries, table.first, table.bits]
-    )
+    item.add_new("LUTDescriptor", vr, [len(table.data) % 65536, table.first, table.bits])
     item.add_new("LUTData", "OW", table.data.astype("<u2").tobytes())
     return item
 

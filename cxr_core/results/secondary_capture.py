@@ -82,7 +82,7 @@ def rle_frame(pixels: npt.NDArray[np.uint8]) -> bytes:
 
     segments = []
     for sample in range(pixels.shape[2]):
-        packed = imagecodecs.packbits_encode(np.ascontiguousarray(pixels[:, :, sample]), axis=-1)
+        packed = imagecodecs.packbits_encode(pixels[:, :, sample].copy(), axis=-1)
         segments.append(packed + b"\0" * (len(packed) % 2))
     starts = [64]
     for segment in segments[:-1]:

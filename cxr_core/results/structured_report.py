@@ -159,7 +159,7 @@ def _groups(
 
 
 def _parameters(prediction: Prediction, finding: Finding, manifest: Manifest) -> list[str]:
-    """What the numbers rest on (TID 4019 row 4)."""
+    """What the numbers rest on (TID 4019)."""
     parameters = [f"bundle sha256 = {prediction.model.sha256}"]
     if finding.threshold is not None:
         parameters.append(f"threshold = {finding.threshold:.6g}; P({finding.label}) at or above it is positive")
