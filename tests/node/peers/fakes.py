@@ -7,13 +7,15 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from pynetdicom import AE, evt
 from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RQ
 from pynetdicom.pdu_primitives import A_ASSOCIATE
+from pynetdicom.transport import AssociationSocket
 
 from dicom_node.peers import Peer, Timeouts, TlsClient
 
@@ -42,11 +44,20 @@ def scp(
         entity.add_supported_context(sop_class, scu_role=True, scp_role=True, **options)
     for name, value in settings.items():
         setattr(entity, name, value)
-    server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=list(handlers), ssl_context=tls)
-    try:
-        yield Peer(THEIRS, host, server.socket.getsockname()[1], client_tls)
-    finally:
-        server.shutdown()
+    with patch.object(AssociationSocket, "_shutdown_socket", _close):
+        server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=list(handlers), ssl_context=tls)
+        try:
+            yield Peer(THEIRS, host, server.socket.getsockname()[1], client_tls)
+        finally:
+            server.shutdown()
+
+
+def _close(self: AssociationSocket) -> None:
+    """pynetdicom's own leaves the socket open when the other side was quicker."""
+    if self.socket is not None:
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
 
 
 class Line:
