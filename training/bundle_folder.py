@@ -32,7 +32,7 @@ def complete_card(model: str, probes: Path | None, cross_validation: Path | None
     model : str
         Name or folder of a bundle.
     probes : Path, optional
-        probes.json of `cxr-train probe`, of this bundle.
+        probes.json of `cxr-train probe`, of a bundle with the same graph: this one, or that of its run folder.
     cross_validation : Path, optional
         cross_validation.json of the recipe.
 
@@ -48,9 +48,9 @@ def complete_card(model: str, probes: Path | None, cross_validation: Path | None
         card = with_section(card, trials_section(run_folder.read_json(cross_validation)))
     if probes is not None:
         found = run_folder.read_json(probes)
-        if found["model"]["sha256"] != bundle.sha256:
+        if found["model"]["graph_sha256"] != bundle.manifest.sha256[MODEL]:
             told = f"{found['model']['name']} {found['model']['version']}"
-            raise RunError(f"{probes} of another bundle ({told})", f"probes of {folder.name} as it is", "probe it anew")
+            raise RunError(f"{probes} of another model ({told})", f"probes of the graph of {folder.name}", "probe it")
         card = with_section(card, probes_section(found))
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     work, old = folder.with_name(folder.name + ".part"), folder.with_name(folder.name + ".old")

@@ -44,10 +44,10 @@ def model_card(manifest: Json, config: Json, fitted: Json) -> str:
 
 
 def with_section(card: str, section: str) -> str:
-    """The card with a section put at its end, in the place of the one of the same heading."""
-    heading = section.partition("\n")[0]
-    kept = [part for part in re.split(r"\n(?=## )", card.strip()) if part.partition("\n")[0] != heading]
-    return "\n\n".join(part.strip() for part in [*kept, section]) + "\n"
+    """The card with a section in the place of the one of the same heading, else at its end."""
+    parts = {part.partition("\n")[0]: part.strip() for part in re.split(r"\n(?=## )", card.strip())}
+    parts[section.partition("\n")[0]] = section.strip()
+    return "\n\n".join(parts.values()) + "\n"
 
 
 def trials_section(found: Json) -> str:

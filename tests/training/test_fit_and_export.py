@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from cxr_core.bundle import find_bundle
 from cxr_core.classifier import Classifier
 from tests.training.test_dataset_and_split import write_look_alike
 from training import run_folder
@@ -360,12 +361,17 @@ def test_card_takes_in_what_probes_and_cross_validation_found(
     assert all(line["words"] in card for line in lines)
     assert after.bundle.sha256 != before.bundle.sha256
     assert {path.name for path in tmp_path.iterdir()} == {"cnn-9.9.9", "p", "cv.json"}
-    done = runner.invoke(app, told)
+    done = runner.invoke(app, ["card", str(resources_copy(tmp_path)), *told[2:]])
     assert done.exit_code == 1
-    assert "probes.json of another bundle (cnn 9.9.9); expected probes of cnn-9.9.9 as it is" in done.stderr
+    assert "probes.json of another model (cnn 9.9.9); expected probes of the graph of cnn-shipped" in done.stderr
     done = runner.invoke(app, ["card", str(bundle), "--cross-validation", str(tmp_path / "cv.json")])
     assert done.exit_code == 0
     assert after.bundle.card() == card  # the section is in its old place's stead, not there twice
+
+
+def resources_copy(folder: Path) -> Path:
+    shutil.copytree(find_bundle("cnn").folder, folder / "cnn-shipped")
+    return folder / "cnn-shipped"
 
 
 def test_cross_validation_covers_every_training_film_and_teaches(data: Path, tmp_path: Path) -> None:

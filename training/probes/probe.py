@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cxr_core.bundle import MODEL
 from cxr_core.classifier import Classifier
 from cxr_core.preprocess import scaled
 from cxr_core.settings import Settings
@@ -110,7 +111,12 @@ def probe(
         return effect_of(manifest, targets, plain, after, copies.in_domain[change.name])
 
     result: dict[str, Any] = {
-        "model": {"name": manifest.name, "version": manifest.version, "sha256": candidate.bundle.sha256},
+        "model": {
+            "name": manifest.name,
+            "version": manifest.version,
+            "sha256": candidate.bundle.sha256,
+            "graph_sha256": manifest.sha256[MODEL],
+        },
         "data": {
             "kind": dataset.kind,
             "description": dataset.description,
