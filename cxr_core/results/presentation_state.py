@@ -73,7 +73,8 @@ def presentation_state(
 def _write_modality(made: Dataset, attributes: GrayscaleAttributes, rescale_type: str) -> None:
     """The Modality LUT Module (PS3.3 C.11.1)."""
     if attributes.modality_lut is not None:
-        item = _lut_item(attributes.modality_lut, signed=attributes.signed)
+        # Its entries are values, not shares of their range, so that they stay in a table of 16 bits.
+        item = _lut_item(attributes.modality_lut.first, attributes.modality_lut.data, signed=attributes.signed)
         item.ModalityLUTType = rescale_type
         made.ModalityLUTSequence = [item]
     else:
@@ -89,7 +90,8 @@ def _voi_item(voi: Voi, attributes: GrayscaleAttributes) -> Dataset:
     if isinstance(voi, Window) and voi.function == "SIGMOID":
         voi = _sampled(voi, modality) or voi
     if isinstance(voi, LookupTable):
-        item.VOILUTSequence = [_lut_item(voi, signed=float(modality.min()) < 0)]
+        data = np.rint(voi.data * (65535 / (2**voi.bits - 1)))
+        item.VOILUTSequence = [_lut_item(voi.first, data, signed=float(modality.min()) < 0)]
         return item
     if isinstance(voi, ValueRange):
         center, width = (voi.low + voi.high) / 2, voi.high - voi.low
@@ -119,12 +121,13 @@ def _sampled(voi: Window, modality: npt.NDArray[np.float64]) -> LookupTable | No
     return LookupTable(int(first), np.rint(values * 65535).astype(np.uint16), 16)
 
 
-def _lut_item(table: LookupTable, *, signed: bool) -> Dataset:
-    """A LUT of 16-bit words (PS3.3 C.11.1.1.1, C.11.2.1.1); its first input value has the sign of its input."""
+def _lut_item(first: int, data: npt.NDArray[Any], *, signed: bool) -> Dataset:
+    """A LUT of 16 bits (PS3.3 C.11.1.1.1, C.11.8); its first input value has the sign of its input."""
     item = Dataset()
-    vr = "SS" if table.first < 0 or (signed and table.first < 32768) else "US"
-    item.add_new("LUTDescriptor", vr, [len(table.data) % 65536, table.first, table.bits])
-    item.add_new("LUTData", "OW", table.data.astype("<u2").tobytes())
+    item.add_new(
+        "LUTDescriptor", "SS" if first < 0 or (signed and first < 32768) else "US", [len(data) % 65536, first, 16]
+    )
+    item.add_new("LUTData", "OW", data.astype("<u2").tobytes())
     return item
 
 

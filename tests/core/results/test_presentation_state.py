@@ -13,10 +13,11 @@ from pydicom.dataset import Dataset
 from cxr_core.grayscale import default_voi, grayscale_table
 from cxr_core.results.records import AnalysedImage, ResultChoice
 from tests.core.results.builder import ANSWERS, HOT, MANIFEST, analysed, blob, encoded, of_kind, one, parsed, prediction
-from tests.core.test_peers import RENDERINGS
+from tests.core.test_peers import CURVE, MODALITY, RENDERINGS
 from tests.dicom_builder import gradient, lut_item
 
-#: What the renderings of DCMTK's tests leave out.
+SIGNED = gradient(bits=12, low=-2048)
+#: The films that DCMTK is asked to render without a presentation state, and more.
 FILMS: dict[str, dict[str, Any]] = {
     **{name: {"stored": gradient(bits=12)} | attributes for name, (_, attributes) in RENDERINGS.items()},
     "percentiles": {"stored": gradient(bits=9, low=1000)},
@@ -42,6 +43,24 @@ FILMS: dict[str, dict[str, Any]] = {
         "RescaleSlope": 1,
         "RescaleIntercept": -1024,
         "VOILUTSequence": [lut_item([n // 2 for n in range(2000)], -500, 10)],
+    },
+    "signed, no window": {"stored": SIGNED, "signed": True},
+    "signed, percentiles": {"stored": SIGNED // 8, "signed": True},
+    "signed, window": {"stored": SIGNED, "signed": True, "WindowCenter": -200, "WindowWidth": 1500},
+    "signed, SIGMOID window": {
+        "stored": SIGNED,
+        "signed": True,
+        "WindowCenter": -200,
+        "WindowWidth": 1500,
+        "VOILUTFunction": "SIGMOID",
+    },
+    "signed, VOI LUT": {"stored": SIGNED, "signed": True, "VOILUTSequence": [lut_item(CURVE, -1500, 12)]},
+    "signed, modality LUT": {
+        "stored": SIGNED,
+        "signed": True,
+        "ModalityLUTSequence": [lut_item(MODALITY, -2048, 16)],
+        "WindowCenter": 40000,
+        "WindowWidth": 30000,
     },
     "constant": {"stored": np.full((96, 80), 700)},
 }
