@@ -14,8 +14,12 @@ from cxr_core.errors import OutputError
 from cxr_core.heatmap import (
     OverlaySettings,
     blend,
+    caveat,
     colour_map,
     colour_table,
+    display_for_export,
+    outlines,
+    overlaid,
     prepare_folder,
     relative,
     render_overlay,
@@ -209,13 +213,11 @@ def test_failed_write_leaves_the_old_picture(tmp_path: Path, monkeypatch: pytest
     path = tmp_path / "a.png"
     write_png(path, np.zeros((4, 4, 3), np.uint8))
     before = path.read_bytes()
-    write = Path.write_bytes
 
-    def full_disk(self: Path, data: bytes) -> int:
-        write(self, data[: len(data) // 2])
+    def full_disk(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full_disk)
+    monkeypatch.setattr("os.fsync", full_disk)
     with pytest.raises(OSError, match="No space left"):
         write_png(path, np.ones((9, 9, 3), np.uint8))
     assert path.read_bytes() == before
@@ -225,3 +227,86 @@ def test_failed_write_leaves_the_old_picture(tmp_path: Path, monkeypatch: pytest
 def test_missing_folder_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         write_png(tmp_path / "nowhere" / "a.png", np.zeros((4, 4, 3), np.uint8))
+
+
+def test_looked_up_overlay_is_the_blend() -> None:
+    """By tables of 256 levels each: to two grey levels of the blend in floating point."""
+    rng = np.random.default_rng(2)
+    grey = rng.random((90, 70)).astype(np.float32)
+    cam = rng.random((15, 15)).astype(np.float32)
+    expected = blend(grey, colour_map(cam, 90, 70, SETTINGS))
+    np.testing.assert_allclose(overlaid(grey, cam, SETTINGS).astype(int), expected, atol=1)
+
+
+def spot(at: tuple[float, float], width: float = 2.0) -> np.ndarray:
+    y, x = np.mgrid[:15, :15] + 0.5
+    return np.exp(-((y - 15 * at[0]) ** 2 + (x - 15 * at[1]) ** 2) / (2 * width**2)).astype(np.float32)
+
+
+@pytest.mark.parametrize("at", [(0.5, 0.5), (0.3, 0.7)])
+@pytest.mark.parametrize("level", [0.25, 0.5, 0.75])
+def test_outline_is_where_the_map_reaches_the_level(level: float, at: tuple[float, float]) -> None:
+    (line,) = outlines(spot(at), level)
+    np.testing.assert_array_equal(line[0], line[-1])
+    radius = 2.0 * np.sqrt(-2 * np.log(level)) / 15
+    np.testing.assert_allclose(np.hypot(*(line - (at[1], at[0])).T), radius, atol=0.01)
+
+
+def test_outlines_come_by_size_and_leave_specks_out() -> None:
+    cam = np.maximum(spot((0.25, 0.25), 0.8), spot((0.75, 0.75)))
+    large, small = outlines(cam, 0.5)
+    assert np.ptp(large[:, 0]) > np.ptp(small[:, 0])
+    assert large.mean() > 0.5 > small.mean()
+    assert len(outlines(np.maximum(spot((0.25, 0.25), 0.2), spot((0.75, 0.75))), 0.5)) == 1
+
+
+def test_outline_of_a_map_that_is_hot_everywhere_is_the_film() -> None:
+    (line,) = outlines(np.ones((15, 15), np.float32), 0.5)
+    np.testing.assert_allclose([line.min(), line.max()], [0, 1], atol=0.002)
+
+
+@pytest.mark.parametrize("cam", [np.zeros((15, 15), np.float32), np.full((15, 15), -1, np.float32)])
+def test_map_without_positive_values_has_no_outline(cam: np.ndarray) -> None:
+    assert outlines(cam, 0.5) == []
+
+
+@pytest.mark.parametrize(
+    ("population", "words"),
+    [("inside", None), ("outside", "NOT VALIDATED FOR THIS PATIENT"), ("unknown", "Patient age unknown")],
+)
+def test_caveat(pipeline: Pipeline, population: str, words: str | None) -> None:
+    said = caveat(replace(predicted(pipeline, build()), population=population))  # type: ignore[arg-type]
+    assert said is None if words is None else said is not None and said.startswith(words)
+
+
+@pytest.mark.parametrize("pixel_aspect", [1.0, 2.0, 0.5])
+@pytest.mark.parametrize("max_side", [64, 100, 1000])
+def test_export_keeps_the_shape_of_the_chest(max_side: int, pixel_aspect: float) -> None:
+    shown = display_for_export(read_image(build(gradient(120, 80))), max_side, pixel_aspect)
+    assert max(shown.shape) <= max(max_side, 1)
+    assert shown.shape[0] / shown.shape[1] == pytest.approx(1.5 * pixel_aspect, rel=0.03)
+    assert shown.dtype == np.float32
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME2", "MONOCHROME1"])
+@pytest.mark.parametrize("window", [{}, {"WindowCenter": 2048, "WindowWidth": 4096}])
+@pytest.mark.parametrize("syntax", ["explicit", "jpeg2000-lossless"])
+def test_export_reduced_is_the_mean_of_the_full_size(syntax: str, window: dict[str, int], photometric: str) -> None:
+    """The window cuts nothing here, so that averaging before and after it is the same."""
+    data = build(gradient(512, 384), syntax=syntax, photometric=photometric, **window)
+    full = display_for_export(read_image(data), 1000)
+    reduced = display_for_export(read_image(data), 128)
+    assert reduced.shape == (128, 96)
+    means = full.reshape(128, 4, 96, 4).mean(axis=(1, 3))
+    np.testing.assert_allclose(reduced, means, atol=0.02 if syntax.startswith("jpeg2000") and window else 0.001)
+
+
+def test_export_of_padding_leaves_no_rim() -> None:
+    """Padding is shown black and is no value to average with."""
+    stored = np.full((128, 128), 3500)
+    stored[:, 66:] = 0
+    image = read_image(build(stored, PixelPaddingValue=0, WindowCenter=3500.5, WindowWidth=1001))
+    shown = display_for_export(image, 32)
+    np.testing.assert_allclose(shown[:, :16], 0.5, atol=1e-6)
+    np.testing.assert_allclose(shown[:, 16], 0.25, atol=1e-6)
+    assert not shown[:, 17:].any()
