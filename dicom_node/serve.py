@@ -10,11 +10,14 @@ from collections.abc import Callable
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
+
 from cxr_core.errors import CxrError
 from dicom_node import logs
 from dicom_node.destinations.choose import Destinations
 from dicom_node.settings import NodeSettings
-from dicom_node.store.database import open_engine, prepare_database
+from dicom_node.store import rebuild
+from dicom_node.store.database import DamagedDatabaseError, open_engine, prepare_database, put_aside
 from dicom_node.store.folder import DataFolder
 from dicom_node.work.child import CALL, Child
 from dicom_node.work.process import MODULE, Begin
@@ -137,10 +140,11 @@ def serve(settings: NodeSettings, folder: DataFolder, say: Callable[[str], None]
     """
     os.umask(0o077)
     folder.prepare()
-    with folder.locked(LOCK):
+    # `cxr-node status` takes the lock for a moment.
+    with folder.locked(LOCK, patience_seconds=1):
         signals = _Signals()
         engine = open_engine(folder, settings.database, 0.8 * settings.listener.answer_timeout_seconds)
-        prepare_database(engine, folder)
+        _prepare(settings, engine, folder)
         folder.sweep()
         keeper = WorkKeeper(settings, folder)
         try:
@@ -163,6 +167,19 @@ def serve(settings: NodeSettings, folder: DataFolder, say: Callable[[str], None]
         finally:
             keeper.stop()
             engine.dispose()
+
+
+def _prepare(settings: NodeSettings, engine: sa.Engine, folder: DataFolder) -> None:
+    """Have a database with a row for every object. Raises DatabaseError."""
+    try:
+        prepare_database(engine, folder)
+    except DamagedDatabaseError:
+        engine.dispose()
+        put_aside(folder)
+        log.error("damaged database put aside")
+        prepare_database(engine, folder)
+    if rebuild.is_needed(engine, folder):
+        log.warning("rows made again from the files", count=rebuild.rebuild(settings, engine, folder))
 
 
 def _told(settings: NodeSettings, folder: DataFolder, port: int, takes_any_caller: bool) -> list[str]:

@@ -31,6 +31,9 @@ class EncodedResult:
     digest: str
     """SHA-256 of the file."""
 
+    made_before: bool
+    """The file was there, so that it may have been sent: by a node whose rows are gone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -197,6 +200,7 @@ def complete(
                         "peer": want.peer,
                         "state": "waiting",
                         "due_at": now,
+                        "unknown": result.made_before,
                     }
                     connection.execute(insert_new(engine, deliveries, delivery))
         connection.execute(

@@ -86,7 +86,27 @@ def prepare_database(engine: sa.Engine, folder: DataFolder) -> None:
         raise DatabaseError(
             f"a database that cannot be used ({kind})", "a reachable and writable one", "check address and space"
         ) from error
-    if version is not None and version != SCHEMA_VERSION:
+    _check_version(SCHEMA_VERSION if version is None else version)
+
+
+def open_existing(folder: DataFolder, address: str | None) -> sa.Engine:
+    """The engine of a database that a node made. Raises DatabaseError where none did."""
+    if address is None and not folder.database.exists():
+        raise DatabaseError("a data folder without a database", "that of a node", "start the node, or name its folder")
+    engine = open_engine(folder, address, patience_seconds=10)
+    try:
+        with engine.connect() as connection:
+            version = connection.execute(sa.select(schema.c.version)).scalar()
+    except sa.exc.DatabaseError as error:
+        raise DatabaseError(
+            f"a database that cannot be read ({type(error.orig).__name__})", "that of a node", "start the node"
+        ) from error
+    _check_version(version)
+    return engine
+
+
+def _check_version(version: int | None) -> None:
+    if version != SCHEMA_VERSION:
         raise DatabaseError(
             f"a database of schema {version}", f"schema {SCHEMA_VERSION}", "use the version of the node that made it"
         )

@@ -82,19 +82,6 @@ def set_aside(engine: sa.Engine, key: str, reason: str) -> None:
         )
 
 
-def try_again(engine: sa.Engine, key: str) -> bool:
-    """Let an image that was set aside wait again; whether it was."""
-    with engine.begin() as connection:
-        return (
-            connection.execute(
-                instances.update()
-                .where(instances.c.key == key, instances.c.state == "set_aside", instances.c.file.is_not(None))
-                .values(state="waiting", run=instances.c.run + 1, attempts=0, reason=None)
-            ).rowcount
-            == 1
-        )
-
-
 def of_study(engine: sa.Engine, study_uid: str, revision: int) -> list[sa.Row[Any]]:
     """The answered images of a study as it was at a revision: of each SOP Instance UID the newest version."""
     query = (

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydicom.dataset import FileMetaDataset
 from pydicom.filebase import DicomBytesIO
-from pydicom.filereader import read_file_meta_info
+from pydicom.filereader import read_dataset, read_preamble
 from pydicom.filewriter import write_file_meta_info
+from pydicom.tag import BaseTag
 from pydicom.uid import UID
 
 #: Of this node in file meta; of the house, made once by `2.25.` and a random number.
 IMPLEMENTATION_CLASS_UID = "2.25.245381739263907523465092744163908720374"
+_IMPLEMENTATION_VERSION_NAME = "CXR_NODE"
+_MAX_HEAD_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,7 @@ def head(origin: Origin) -> bytes:
     meta.MediaStorageSOPInstanceUID = UID(origin.sop_instance_uid)
     meta.TransferSyntaxUID = UID(origin.transfer_syntax_uid)
     meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
+    meta.ImplementationVersionName = _IMPLEMENTATION_VERSION_NAME
     meta.SourceApplicationEntityTitle = origin.sender
     meta.ReceivingApplicationEntityTitle = origin.receiver
     buffer = DicomBytesIO()
@@ -43,13 +49,21 @@ def head(origin: Origin) -> bytes:
     return bytes(buffer.getvalue())
 
 
-def origin_of(path: str) -> Origin:
-    """Read it back from a file that `head` began. Raises what pydicom raises for another file."""
-    meta = read_file_meta_info(path)
-    return Origin(
+def read(path: Path) -> tuple[Origin, memoryview]:
+    """Origin and data set of a file that `head` began. Raises OSError, and what pydicom raises for another file."""
+    content = memoryview(path.read_bytes())
+    file = io.BytesIO(content[:_MAX_HEAD_BYTES])
+    read_preamble(file, force=False)
+    meta = read_dataset(file, False, True, stop_when=_is_behind)
+    origin = Origin(
         str(meta.MediaStorageSOPClassUID),
         str(meta.MediaStorageSOPInstanceUID),
         str(meta.TransferSyntaxUID),
         str(meta.SourceApplicationEntityTitle),
         str(meta.ReceivingApplicationEntityTitle),
     )
+    return origin, content[file.tell() :]
+
+
+def _is_behind(tag: BaseTag, _vr: str | None, _length: int) -> bool:
+    return bool(tag.group != 2)

@@ -94,7 +94,7 @@ class StoreSink:
         now = time.time()
         file = f"{key}-{secrets.token_hex(4)}.dcm"
         path = self._folder.objects / file
-        purpose = self._purpose(header, received.sop_instance_uid, now)
+        purpose = purpose_of(self._settings, self._engine, header, now)
         write_durably(path, head(_origin(received)), received.data_set, modified=now)
         receipt = receipts.Receipt(
             key=key,
@@ -139,14 +139,6 @@ class StoreSink:
         receipts.forget_file(self._engine, key)
         return False
 
-    def _purpose(self, header: Dataset, sop_instance_uid: str, now: float) -> receipts.Purpose:
-        if is_ours(header) or receipts.is_our_result(self._engine, sop_instance_uid):
-            return "own"
-        hours = self._settings.analysis.ignore_older_than_hours
-        if hours is not None and is_older(header, hours, datetime.fromtimestamp(now)):  # on the site's clock
-            return "ignored"
-        return "waiting"
-
     def _refused(self, received: ReceivedObject, error: NotUnderstoodError) -> Answer:
         """Quarantine what cannot be understood; a sender that repeats it fills one place."""
         digest = hashlib.sha256(received.data_set).hexdigest()
@@ -158,6 +150,16 @@ class StoreSink:
         except (OSError, ValueError) as trouble:  # file meta of no sense, or no space: the sender has the object still
             log.warning("not quarantined", quarantine=name, **logs.trouble(trouble))
         return Answer(CANNOT_UNDERSTAND, error.found[:64])
+
+
+def purpose_of(settings: NodeSettings, engine: sa.Engine, header: Dataset, received_at: float) -> receipts.Purpose:
+    """Whether an object is analysed, or only stored, and why."""
+    if is_ours(header) or receipts.is_our_result(engine, uid(header, "SOPInstanceUID")):
+        return "own"
+    hours = settings.analysis.ignore_older_than_hours
+    if hours is not None and is_older(header, hours, datetime.fromtimestamp(received_at)):  # on the site's clock
+        return "ignored"
+    return "waiting"
 
 
 def _origin(received: ReceivedObject) -> Origin:

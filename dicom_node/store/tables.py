@@ -34,7 +34,7 @@ studies = Table(
     Column("queued_revision", Integer, nullable=False, default=0),  # that a workflow exists for
     Column("run", Integer, nullable=False, default=0),
     Column("attempts", Integer, nullable=False, default=0),  # encodings of the queued revision begun
-    Column("state", Text, nullable=False, default="open"),  # open, set_aside, cancelled
+    Column("state", Text, nullable=False, default="open"),  # open, set_aside, cancelled, expired
     Column("reason", Text),
     Column("sender", Text, nullable=False),  # calling AE title of its last image
     Column("first_received_at", Float, nullable=False),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -86,9 +85,10 @@ def _chest_image(content: bytes, result: ImageResult) -> ChestImage | None:
 
 def _written(made: ResultObject, folder: Path) -> EncodedResult:
     path = folder / f"{made.sop_instance_uid}.dcm"
-    data = path.read_bytes() if path.exists() else made.data
-    if data is made.data:
-        write_durably(path, data, modified=time.time())
+    made_before = path.exists()
+    data = path.read_bytes() if made_before else made.data
+    if not made_before:
+        write_durably(path, data)
     return EncodedResult(
         kind=made.kind,
         sop_class_uid=made.sop_class_uid,
@@ -98,4 +98,5 @@ def _written(made: ResultObject, folder: Path) -> EncodedResult:
         file=path.name,
         bytes=len(data),
         digest=hashlib.sha256(data).hexdigest(),
+        made_before=made_before,
     )

@@ -26,6 +26,10 @@ MODULE = "dicom_node.work.process"
 LOCK = "work.lock"
 #: For calls that are under way when the process is asked to stop.
 _GRACE_SECONDS = 10.0
+_HOUSEKEEPING_SECONDS = 300.0
+#: DBOS's rows of workflows that ended so long ago are deleted, so many at once.
+_FINISHED_SECONDS = 3600.0
+_FORGET_AT_ONCE = 500
 #: An earlier process that is just ending may still hold the lock.
 _LOCK_SECONDS = 10.0
 
@@ -69,6 +73,7 @@ class Work:
         self._model.start()
         from dicom_node.destinations.choose import Destinations
         from dicom_node.store.database import open_engine
+        from dicom_node.store.retention import Retention
         from dicom_node.work.analyse import AnalyseImage
         from dicom_node.work.complete import CompleteStudy
         from dicom_node.work.dispatcher import Dispatcher, send_queue
@@ -89,6 +94,20 @@ class Work:
         queues = {"analyse": (2 * settings.analysis.batch_size, 0.1), "complete": (1, 0.1)}
         self._engine.launch(queues | {send_queue(name): (4, 0.2) for name in destinations.configured})
         self._dispatcher.start()
+        self._retention = Retention(settings.retention, folder, self._database)
+        self._stopping = threading.Event()
+        self._housekeeper = threading.Thread(target=self._keep_house, name="housekeeper", daemon=True)
+        self._housekeeper.start()
+
+    def _keep_house(self) -> None:
+        while not self._stopping.wait(_HOUSEKEEPING_SECONDS):
+            try:
+                now = time.time()
+                self._retention.clean(now)
+                while self._engine.forget_finished(now - _FINISHED_SECONDS, _FORGET_AT_ONCE) == _FORGET_AT_ONCE:
+                    pass
+            except Exception as error:  # noqa: BLE001  # a locked database is no reason to stop
+                log.error("could not keep house", **logs.trouble(error))
 
     def _count(self, keys: list[str]) -> None:
         from dicom_node.store import images
@@ -101,6 +120,7 @@ class Work:
 
     def stop(self) -> None:
         """Begin nothing, let calls that are under way end, let the model finish what it has."""
+        self._stopping.set()
         self._dispatcher.stop()
         self._engine.stop()
         self._sender.stop(_GRACE_SECONDS)

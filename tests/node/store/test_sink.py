@@ -23,7 +23,7 @@ from dicom_node.store import folder as folder_module
 from dicom_node.store.database import open_engine, prepare_database
 from dicom_node.store.folder import PART, DataFolder, LockedError
 from dicom_node.store.header import MAX_HEADER_BYTES
-from dicom_node.store.part10 import origin_of
+from dicom_node.store.part10 import read
 from dicom_node.store.quarantine import Quarantine
 from dicom_node.store.sink import StoreSink
 from dicom_node.store.tables import instances, results, studies
@@ -76,7 +76,8 @@ def test_an_object_is_a_file_and_a_row_before_it_is_answered(store: Store) -> No
     path = store.folder.objects / row.file
     assert path.read_bytes().endswith(bytes(request.data_set))
     assert pydicom.dcmread(path).PatientID == "SYNTHETIC-T"
-    assert origin_of(str(path)).sender == "PACS"
+    origin, data_set = read(path)
+    assert (origin.sender, data_set) == ("PACS", request.data_set)
     assert path.stat().st_mtime == pytest.approx(row.received_at, abs=1e-3)
     (study,) = store.rows(studies)
     assert (study.study_uid, study.revision, study.completed_revision) == ("2.25.1002", 1, 0)

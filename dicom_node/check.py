@@ -1,0 +1,94 @@
+"""`cxr-node check`: does what the settings name work?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cxr_core.bundle import find_bundle
+from cxr_core.errors import CxrError
+from dicom_node.destinations.choose import Destinations, called
+from dicom_node.settings import NodeSettings
+from dicom_node.store.folder import DataFolder
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was tried."""
+
+    what: str
+    works: bool
+    words: str
+
+
+def examine(settings: NodeSettings) -> Iterator[Finding]:
+    """Try one thing after the other. Nothing is changed but the data folder, which is made."""
+    yield Finding("settings", True, f"{len(settings.peers)} peers, {len(settings.destinations)} destinations")
+    yield _folder(settings)
+    yield _model(settings)
+    yield from _tls(settings)
+    yield from _peers(settings)
+    yield from _services(settings)
+
+
+def _folder(settings: NodeSettings) -> Finding:
+    folder = DataFolder(settings.data)
+    try:
+        folder.prepare()
+    except CxrError as error:
+        return Finding("data folder", False, str(error))
+    free_mb = folder.free_bytes() // 1024**2
+    enough = free_mb > settings.retention.reserve_mb
+    needed = "" if enough else f", less than the reserve of {settings.retention.reserve_mb} MB: nothing would be taken"
+    return Finding("data folder", enough, f"{free_mb} MB free{needed}")
+
+
+def _model(settings: NodeSettings) -> Finding:
+    from dicom_node.work.analysis import core_settings
+
+    try:
+        manifest = find_bundle(settings.analysis.model).manifest
+        core_settings(settings.analysis)
+    except CxrError as error:
+        return Finding("model", False, str(error))
+    return Finding("model", True, f"{manifest.name} {manifest.version}")
+
+
+def _tls(settings: NodeSettings) -> Iterator[Finding]:
+    if settings.listener.tls:
+        from dicom_node.listener.tls import server_context
+
+        try:
+            server_context(settings.listener)
+        except CxrError as error:
+            yield Finding("TLS of the listener", False, str(error))
+        else:
+            yield Finding("TLS of the listener", True, "certificate and key fit")
+
+
+def _peers(settings: NodeSettings) -> Iterator[Finding]:
+    from dicom_node.peers import echo
+
+    for peer in settings.peers:
+        if peer.port is None:
+            continue
+        try:
+            result = echo(called(peer), calling_ae_title=settings.listener.ae_title)
+        except CxrError as error:
+            yield Finding(f"peer {peer.ae_title}", False, str(error))
+        else:
+            yield Finding(f"peer {peer.ae_title}", result.failure is None, result.words)
+
+
+def _services(settings: NodeSettings) -> Iterator[Finding]:
+    from dicom_node.destinations.stow import StowDestination
+
+    destinations = Destinations(settings, DataFolder(settings.data))
+    for name, chosen in destinations.configured.items():
+        if chosen.kind == "stow":
+            service = destinations.open(name, "")
+            if isinstance(service, StowDestination):
+                failure = service.look()
+                yield Finding(f"destination {name}", failure is None, str(failure or "the service answers"))
+            else:
+                yield Finding(f"destination {name}", False, str(service))

@@ -1,0 +1,90 @@
+"""Whether objects are at the other side, by a query at IMAGE level; and whether what is there is the same."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pydicom
+from pydicom.dataset import Dataset
+
+from dicom_node.destinations.outcome import Fate, Outcome, Outgoing
+from dicom_node.peers import Cause, Failure, FindResult, RetrievedObject
+
+#: HTTP statuses of a service that does not know us, rather than one that cannot be asked.
+_LOCKED_OUT = (401, 403)
+#: What an archive puts right for the whole study or patient (PS3.4 B.4.2.2), beside group 0010.
+_CORRECTED = frozenset(
+    {
+        "AccessionNumber",
+        "IssuerOfAccessionNumberSequence",
+        "InstanceCoercionDateTime",
+        "ReferringPhysicianName",
+        "SpecificCharacterSet",
+        "StudyDate",
+        "StudyDescription",
+        "StudyID",
+        "StudyTime",
+    }
+)
+
+
+def ask(
+    objects: Sequence[Outgoing], find: Callable[[Mapping[str, str | Sequence[str]]], FindResult]
+) -> dict[str, Outcome]:
+    """The fate of each object, by one query a series.
+
+    Where the other side cannot be asked at all (no such service, a query that it does not understand) nothing is
+    known to be there, so that everything is sent again, with the same bytes.
+    """
+    series: dict[tuple[str, str], list[str]] = {}
+    for sent in objects:
+        series.setdefault((sent.study_instance_uid, sent.series_instance_uid), []).append(sent.sop_instance_uid)
+    fates = {}
+    for (study, one), uids in series.items():
+        found = find({"StudyInstanceUID": study, "SeriesInstanceUID": one, "SOPInstanceUID": uids})
+        there = {match.sop_instance_uid for match in found.matches}
+        for uid in uids:
+            fates[uid] = Outcome(Fate.DELIVERED, "found there") if uid in there else _missing(found.failure)
+    return fates
+
+
+def _missing(failure: Failure | None) -> Outcome:
+    if failure is None:
+        return Outcome(Fate.NOT_THERE, "not found there")
+    if failure.cause is Cause.NOT_OFFERED or (
+        failure.cause is Cause.STATUS and not failure.passing and failure.status not in _LOCKED_OUT
+    ):
+        return Outcome(Fate.NOT_THERE, "cannot be asked")
+    return Outcome(Fate.UNKNOWN, f"it may be there; {failure.words}", reached=was_reached(failure))
+
+
+def was_reached(failure: Failure) -> bool:
+    """Whether the other side was there at all."""
+    return failure.cause not in (Cause.ADDRESS, Cause.UNREACHABLE, Cause.TLS, Cause.OURS)
+
+
+def is_same(path: Path, retrieved: RetrievedObject) -> bool:
+    """Whether an object that came back holds everything that was sent, apart from what archives put right.
+
+    Elements may have been added. Pixels are compared as values, for they may have been compressed.
+    """
+    ours = pydicom.dcmread(path)
+    try:
+        theirs = pydicom.dcmread(io.BytesIO(retrieved.file_head() + retrieved.data_set))
+        return all(_has(theirs, element.tag, ours) for element in ours if not _may_differ(ours, element.tag))
+    except Exception:  # noqa: BLE001  # what cannot be parsed is not the same
+        return False
+
+
+def _may_differ(ours: Dataset, tag: pydicom.tag.BaseTag) -> bool:
+    return tag.group == 0x0010 or ours[tag].keyword in _CORRECTED
+
+
+def _has(theirs: Dataset, tag: pydicom.tag.BaseTag, ours: Dataset) -> bool:
+    if tag not in theirs:
+        return False
+    if ours[tag].keyword == "PixelData" and ours.file_meta.TransferSyntaxUID != theirs.file_meta.TransferSyntaxUID:
+        return bool((ours.pixel_array == theirs.pixel_array).all())
+    return bool(ours[tag].value == theirs[tag].value)

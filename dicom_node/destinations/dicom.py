@@ -1,0 +1,111 @@
+"""A DICOM application as destination: C-STORE, asked by C-FIND, and by C-GET where it says that it has an object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from dicom_node.destinations.asking import ask, is_same, was_reached
+from dicom_node.destinations.outcome import Fate, Outcome, Outgoing
+from dicom_node.peers import (
+    Cancel,
+    FindResult,
+    Level,
+    Peer,
+    RetrievedObject,
+    Sent,
+    StoreOutcome,
+    find,
+    get,
+    store,
+)
+
+
+class DicomDestination:
+    """Sends to one peer.
+
+    Parameters
+    ----------
+    peer : Peer
+        Whom we call.
+    calling_ae_title : str
+        Our own AE title.
+    may_ask : bool
+        Whether it is asked after an attempt of unknown outcome.
+    """
+
+    def __init__(self, peer: Peer, calling_ae_title: str, *, may_ask: bool) -> None:
+        self._peer = peer
+        self._calling = calling_ae_title
+        self._may_ask = may_ask
+        self._cancel = Cancel()
+
+    def ask(self, objects: Sequence[Outgoing]) -> dict[str, Outcome]:
+        """Ask by C-FIND which objects are there."""
+        if not self._may_ask:
+            return {sent.sop_instance_uid: Outcome(Fate.NOT_THERE, "is not asked") for sent in objects}
+        return ask(objects, self._find)
+
+    def _find(self, keys: Mapping[str, str | Sequence[str]]) -> FindResult:
+        return find(self._peer, Level.IMAGE, keys, calling_ae_title=self._calling, cancel=self._cancel)
+
+    def send(self, objects: Sequence[Outgoing], settle: Callable[[str, Outcome], None]) -> None:
+        """Send over one association; what the peer says it has already is looked at afterwards."""
+        duplicates = []
+
+        def told(index: int, outcome: StoreOutcome) -> None:
+            if outcome.result is Sent.DUPLICATE:
+                duplicates.append(objects[index])
+            else:
+                settle(objects[index].sop_instance_uid, outcome_of(outcome))
+
+        store(
+            self._peer,
+            [sent.path for sent in objects],
+            calling_ae_title=self._calling,
+            cancel=self._cancel,
+            on_outcome=told,
+        )
+        for sent in duplicates:
+            settle(sent.sop_instance_uid, self._duplicate(sent))
+
+    def _duplicate(self, sent: Outgoing) -> Outcome:
+        """0x0111 says that there is an object of this UID, not which: it counts when its content is ours."""
+        same: list[bool] = []
+
+        def look(retrieved: RetrievedObject) -> None:
+            same.append(is_same(sent.path, retrieved))
+
+        keys = {
+            "StudyInstanceUID": sent.study_instance_uid,
+            "SeriesInstanceUID": sent.series_instance_uid,
+            "SOPInstanceUID": sent.sop_instance_uid,
+        }
+        got = get(self._peer, Level.IMAGE, keys, look, calling_ae_title=self._calling, cancel=self._cancel)
+        if same:
+            if all(same):
+                return Outcome(Fate.DELIVERED, "the peer has it already, with this content")
+            return Outcome(Fate.HOPELESS, "the peer has an object of this UID with other content")
+        return unseen_duplicate(sent, passing=got.failure is not None and bool(got.failure.passing))
+
+    def stop(self) -> None:
+        """Abort the association that is open."""
+        self._cancel.set()
+
+
+def unseen_duplicate(sent: Outgoing, *, passing: bool) -> Outcome:
+    """Of an object that the other side has and does not show."""
+    if sent.sent_before:
+        return Outcome(Fate.DELIVERED, "it has arrived by an earlier attempt")
+    if passing:
+        return Outcome(Fate.UNKNOWN, "there is an object of this UID, which could not be looked at now")
+    return Outcome(Fate.HOPELESS, "there is an object of this UID, which cannot be looked at")
+
+
+def outcome_of(outcome: StoreOutcome) -> Outcome:
+    """The fate behind what a call tells."""
+    reached = outcome.failure is None or was_reached(outcome.failure)
+    if outcome.is_delivered:
+        return Outcome(Fate.DELIVERED, outcome.words)
+    if outcome.result is Sent.UNKNOWN:
+        return Outcome(Fate.UNKNOWN, f"it may have arrived; {outcome.words}", reached)
+    return Outcome(Fate.NOT_THERE, outcome.words, reached)

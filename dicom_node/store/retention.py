@@ -1,0 +1,161 @@
+"""What holds patient data is deleted by age and space; what is not finished never is.
+
+Rows of UIDs stay longer than files: an image that comes again has to give the same bytes under the same UIDs, and a
+result that comes back has to be known.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from dicom_node import logs
+from dicom_node.settings import RetentionSettings
+from dicom_node.store.folder import DataFolder
+from dicom_node.store.quarantine import Quarantine
+from dicom_node.store.tables import deliveries, instances, results, studies
+
+log = logs.get(__name__)
+
+_DAY = 86400.0
+#: Of rows of UIDs after the last file of their study is gone.
+_RECORD_DAYS = 400.0
+#: A file without a row was never acknowledged; a younger one may be about to get its row.
+_ORPHAN_SECONDS = 3600.0
+_UNFINISHED_IMAGES = ("waiting", "queued", "set_aside")
+_UNFINISHED_DELIVERIES = ("waiting", "sending", "in_flight", "gave_up")
+
+
+class Retention:
+    """Deletes.
+
+    Parameters
+    ----------
+    settings : RetentionSettings
+        Ages and sizes.
+    folder : DataFolder
+        Where the files are.
+    database : sqlalchemy.Engine
+        The node's.
+    """
+
+    def __init__(self, settings: RetentionSettings, folder: DataFolder, database: sa.Engine) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._database = database
+
+    def clean(self, now: float) -> None:
+        """Delete everything that is over its time, then what is over the space."""
+        self._empty_quarantine(now)
+        self._expire_others(now - _DAY * self._settings.days)
+        for study_uid in self._finished(now - _DAY * self._settings.days):
+            self._expire(study_uid)
+        if self._settings.max_gb is not None:
+            self._make_space(int(self._settings.max_gb * 1000**3))
+        self._forget(now - _DAY * _RECORD_DAYS)
+        self._delete_orphans(now - _ORPHAN_SECONDS)
+
+    def _empty_quarantine(self, now: float) -> None:
+        """Old bad objects go, and with them the hope for them."""
+        place, before = Quarantine(self._folder), now - _DAY * self._settings.quarantine_days
+        old = [entry for entry in place.entries() if entry.at < before]
+        keys = [entry.instance for entry in old if entry.instance is not None]
+        with self._database.begin() as connection:
+            aside = instances.c.state == "set_aside"
+            connection.execute(instances.update().where(instances.c.key.in_(keys), aside).values(state="cancelled"))
+            connection.execute(
+                studies.update()
+                .where(studies.c.state == "set_aside", studies.c.last_received_at < before)
+                .values(state="cancelled")
+            )
+        for entry in old:
+            place.remove(entry.name)
+
+    def _expire_others(self, before: float) -> None:
+        """Objects that were only stored."""
+        self._drop_images(sa.and_(instances.c.state.in_(("own", "ignored")), instances.c.received_at < before))
+
+    def _finished(self, before: float) -> Sequence[str]:
+        """Studies on which nothing is left to be done, last touched before a time, the oldest first."""
+        touched = sa.func.coalesce(studies.c.completed_at, 0.0)
+        latest = sa.case((touched > studies.c.last_received_at, touched), else_=studies.c.last_received_at)
+        image = sa.exists().where(
+            instances.c.study_uid == studies.c.study_uid, instances.c.state.in_(_UNFINISHED_IMAGES)
+        )
+        delivery = sa.exists().where(
+            deliveries.c.study_uid == studies.c.study_uid, deliveries.c.state.in_(_UNFINISHED_DELIVERIES)
+        )
+        done = sa.or_(
+            sa.and_(studies.c.state == "open", studies.c.revision == studies.c.completed_revision),
+            studies.c.state == "cancelled",
+        )
+        query = sa.select(studies.c.study_uid).where(done, latest < before, ~image, ~delivery).order_by(latest)
+        with self._database.connect() as connection:
+            return connection.execute(query).scalars().all()
+
+    def _expire(self, study_uid: str) -> None:
+        """Delete a study's files; its rows keep UIDs and times. Rows first: a file without a row is deleted later."""
+        with self._database.begin() as connection:
+            files = connection.execute(
+                sa.select(results.c.file).where(results.c.study_uid == study_uid, results.c.file.is_not(None))
+            ).scalars()
+            encoded = [self._folder.encoded / file for file in files]
+            connection.execute(results.update().where(results.c.study_uid == study_uid).values(file=None))
+            connection.execute(deliveries.delete().where(deliveries.c.study_uid == study_uid))
+            connection.execute(studies.update().where(studies.c.study_uid == study_uid).values(state="expired"))
+        self._drop_images(instances.c.study_uid == study_uid)
+        for path in encoded:
+            path.unlink(missing_ok=True)
+        shutil.rmtree(self._folder.results / study_uid, ignore_errors=True)
+        log.info("study deleted", study=study_uid)
+
+    def _drop_images(self, which: sa.ColumnElement[bool]) -> None:
+        with self._database.begin() as connection:
+            rows = connection.execute(
+                sa.select(instances.c.key, instances.c.file).where(which, instances.c.file.is_not(None))
+            ).all()
+            for row in rows:
+                connection.execute(
+                    instances.update().where(instances.c.key == row.key).values(file=None, answer=None, state="expired")
+                )
+        for row in rows:
+            (self._folder.objects / row.file).unlink(missing_ok=True)
+
+    def _make_space(self, limit: int) -> None:
+        used = sum(path.stat().st_size for path in self._files())
+        for study_uid in self._finished(float("inf")) if used > limit else ():
+            self._expire(study_uid)
+            used = sum(path.stat().st_size for path in self._files())
+            if used <= limit:
+                return
+
+    def _files(self) -> Iterator[Path]:
+        for folder in (self._folder.objects, self._folder.encoded, self._folder.results, self._folder.quarantine):
+            yield from (path for path in folder.rglob("*") if path.is_file())
+
+    def _forget(self, before: float) -> None:
+        """Delete rows of UIDs of studies whose files went long ago."""
+        old = sa.select(studies.c.study_uid).where(studies.c.state == "expired", studies.c.last_received_at < before)
+        with self._database.begin() as connection:
+            for table in (results, instances):
+                connection.execute(table.delete().where(table.c.study_uid.in_(old)))
+            connection.execute(
+                instances.delete().where(instances.c.state == "expired", instances.c.received_at < before)
+            )
+            connection.execute(
+                studies.delete().where(studies.c.state == "expired", studies.c.last_received_at < before)
+            )
+
+    def _delete_orphans(self, before: float) -> None:
+        """Files that no row names: of a receipt that was not acknowledged, or of a deletion that was interrupted."""
+        for folder, column in ((self._folder.objects, instances.c.file), (self._folder.encoded, results.c.file)):
+            with self._database.connect() as connection:
+                known = set(connection.execute(sa.select(column).where(column.is_not(None))).scalars())
+            orphans: list[Any] = [path for path in folder.iterdir() if path.name not in known]
+            for path in orphans:
+                if path.stat().st_ctime < before:
+                    path.unlink(missing_ok=True)
