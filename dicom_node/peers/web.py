@@ -60,8 +60,8 @@ def session_of(service: WebService) -> requests.Session:
 def call(request: Callable[[], T], timeouts: Timeouts, cancel: Cancel | None) -> T:
     """Run a request in a thread, and leave it behind when the call's time is over or somebody cancels.
 
-    Raises CallFailed, and what the request raises that is not of `requests`. A request that was left behind ends by
-    its own time-outs; what it may still send is its own matter.
+    Raises CallFailed, and what the request raises that is neither of `requests` nor of the system. A request that was
+    left behind ends by its own time-outs.
     """
     import requests
 
@@ -84,6 +84,8 @@ def call(request: Callable[[], T], timeouts: Timeouts, cancel: Cancel | None) ->
         return done[0]
     if isinstance(errors[0], requests.RequestException):
         raise CallFailed(failure_of(errors[0])) from errors[0]
+    if isinstance(errors[0], OSError):
+        raise failed(Cause.OURS, "a certificate, key or object of ours cannot be read") from errors[0]
     raise errors[0]
 
 
