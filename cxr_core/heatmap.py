@@ -27,6 +27,8 @@ FloatArray = npt.NDArray[np.float32]
 
 STRIP = "Research use only, not for diagnosis"
 MAP_LABEL = "model attention, not a lesion outline"
+#: What stands on everything that leaves the program.
+ASSESSED = f"{STRIP}. Nothing else was assessed."
 #: Share of the map's own maximum at which a line is drawn.
 OUTLINE_LEVEL = 0.5
 OUTLINE_LABEL = f"half of the map's maximum: {MAP_LABEL}"
@@ -230,7 +232,7 @@ def _legend(
         *([f"Line: {OUTLINE_LABEL}"] if outlined else []),
     ]
     lines = [line for text in texts for line in _wrapped(text, columns - 2 * margin, font)]
-    warnings = filter(None, [caveat(prediction), f"{STRIP}. Nothing else was assessed."])
+    warnings = filter(None, [caveat(prediction), ASSESSED])
     strip = [line for text in warnings for line in _wrapped(text, columns - 2 * margin, font)]
     rows = margin * 2 + step * (len(lines) + 1 + len(strip))
     legend = Image.new("RGB", (columns, rows), (16, 16, 16))

@@ -18,7 +18,7 @@ from pydicom.valuerep import format_number_as_ds
 from cxr_core.bundle import Manifest
 from cxr_core.chest_image import ChestImage
 from cxr_core.grayscale import GrayscaleAttributes, LookupTable, ValueRange, Voi, Window, default_voi, modality_values
-from cxr_core.heatmap import OUTLINE_LABEL, OUTLINE_LEVEL, STRIP, caveat, outlines, verdict_lines
+from cxr_core.heatmap import ASSESSED, MAP_LABEL, OUTLINE_LABEL, OUTLINE_LEVEL, caveat, outlines, verdict_lines
 from cxr_core.prediction import Prediction
 from cxr_core.results.common import Origin, begin, plain, reference, references, seal
 from cxr_core.results.records import ResultObject
@@ -65,7 +65,7 @@ def presentation_state(
     made.GraphicLayerSequence = [layer]
     lines = outlines(prediction.shown_map, OUTLINE_LEVEL) if outlined else []
     line_label = f"Line: {OUTLINE_LABEL}" if lines else None
-    texts = [*verdict_lines(prediction, manifest), line_label, caveat(prediction), STRIP]
+    texts = [*verdict_lines(prediction, manifest), line_label, caveat(prediction), ASSESSED]
     made.GraphicAnnotationSequence = [_annotation(source, lines, "\r\n".join(plain(text) for text in texts if text))]
     return seal("gsps", made, origin, ExplicitVRLittleEndian)
 
@@ -149,7 +149,9 @@ def _annotation(source: SourceImage, lines: list[npt.NDArray[np.float64]], text:
     item.GraphicLayer = LAYER
     item.TextObjectSequence = [_text(text)]
     if lines:
-        item.GraphicObjectSequence = [_polyline(line * (source.columns, source.rows)) for line in lines]
+        drawn = [line * (source.columns, source.rows) for line in lines]
+        item.GraphicObjectSequence = [_polyline(points) for points in drawn]
+        item.TextObjectSequence.append(_label(drawn[0]))
     return item
 
 
@@ -164,8 +166,18 @@ def _polyline(points: npt.NDArray[Any]) -> Dataset:
     return item
 
 
+def _label(points: npt.NDArray[Any]) -> Dataset:
+    """What a line is, at its highest point."""
+    item = Dataset()
+    item.AnchorPointAnnotationUnits = "PIXEL"
+    item.UnformattedTextValue = MAP_LABEL
+    item.AnchorPoint = [float(value) for value in np.round(points[points[:, 1].argmin()], 2)]
+    item.AnchorPointVisibility = "N"
+    return item
+
+
 def _text(text: str) -> Dataset:
-    """Text at the top left of the displayed area, over two fifths of its width."""
+    """Text at the top left of the displayed area."""
     item = Dataset()
     item.BoundingBoxAnnotationUnits = "DISPLAY"
     item.UnformattedTextValue = text

@@ -178,9 +178,12 @@ def test_line_lies_around_the_hot_place(rows: int, columns: int, at: tuple[float
         assert cv2.contourArea(line) == pytest.approx(expected, rel=0.1)
 
 
-def test_two_hot_places_have_two_lines() -> None:
+def test_two_hot_places_have_two_lines_and_one_label() -> None:
     cam = np.maximum(blob(at=(0.2, 0.2)), blob(at=(0.8, 0.8)))
-    assert len(lines(one("gsps", analysed(prediction(cam=cam))))) == 2
+    state = one("gsps", analysed(prediction(cam=cam)))
+    first, _ = lines(state)
+    _, label = state.GraphicAnnotationSequence[0].TextObjectSequence
+    assert list(label.AnchorPoint) == pytest.approx(first[first[:, 1].argmin()].tolist())
 
 
 def test_a_map_without_anything_has_no_line() -> None:
@@ -194,9 +197,10 @@ def test_only_a_positive_verdict_has_a_line(answer: str) -> None:
     state = one("gsps", analysed(answer))
     positive = answer in ("positive", "outside, warned", "age unknown")
     assert bool(lines(state)) == positive
-    (text,) = state.GraphicAnnotationSequence[0].TextObjectSequence
+    text, *labels = state.GraphicAnnotationSequence[0].TextObjectSequence
     said = text.UnformattedTextValue.split("\r\n")
-    assert said[-1] == "Research use only, not for diagnosis"
+    assert said[-1] == "Research use only, not for diagnosis. Nothing else was assessed."
+    assert [label.UnformattedTextValue for label in labels] == ["model attention, not a lesion outline"] * positive
     assert ("Line: half of the map's maximum: model attention, not a lesion outline" in said) == positive
     assert any(line.startswith("P(PNEUMONIA)") for line in said)
     assert ("NOT VALIDATED" in text.UnformattedTextValue) == answer.startswith("outside")
