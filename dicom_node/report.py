@@ -127,7 +127,8 @@ def study_lines(told: Sequence[Record]) -> list[str]:
     if not told:
         return ["no studies"]
     return [
-        f"{row['last_received_at']}  {_word(row['state']):10}  {_some(row['images'], 'image')}, {_some(row['results'], 'result')}, "
+        f"{row['last_received_at']}  {_word(row['state']):10}  "
+        f"{_some(row['images'], 'image')}, {_some(row['results'], 'result')}, "
         f"{row['delivered']} delivered, {row['undelivered']} not  {row['sender']}  {row['study_instance_uid']}"
         + (f"  ({row['reason']})" if row["reason"] else "")
         for row in told

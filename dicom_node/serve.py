@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
@@ -156,8 +157,9 @@ def serve(settings: NodeSettings, folder: DataFolder, say: Callable[[str], None]
             listener = Listener(settings, StoreSink(settings, folder, engine, keeper.call), tell=_log_event)
             port = listener.start()
             log.info("node listens", port=port, ae_title=settings.listener.ae_title)
-            for line in _told(settings, folder, port, listener.takes_any_caller):
-                say(line)
+            with suppress(BrokenPipeError):  # nobody reads it any more
+                for line in _told(settings, folder, port, listener.takes_any_caller):
+                    say(line)
             try:
                 while not signals.stopping:
                     keeper.tend(signals.woken)
