@@ -214,10 +214,12 @@ def _received(analysed: AnalysedImage) -> datetime:
 
 
 def _integer(data_set: Dataset, keyword: str) -> int:
+    """An integer as IS can hold it (PS3.5 6.2); 1 for anything else."""
     try:
-        return int(data_set.get(keyword) or 1)
-    except (TypeError, ValueError):
+        number = int(data_set.get(keyword) or 1)
+    except (TypeError, ValueError, OverflowError):
         return 1
+    return number if abs(number) < 1 << 31 else 1
 
 
 def _aspect_ratio(data_set: Dataset, spacing: Spacing | None) -> tuple[int, int]:

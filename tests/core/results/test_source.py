@@ -7,12 +7,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import numpy as np
 import pydicom
 import pytest
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from cxr_core.results.records import AnalysedImage, ResultError
+from cxr_core.results.records import AnalysedImage, ResultChoice, ResultError
 from cxr_core.results.source import source_image
 from tests.core.results.builder import ALWAYS, CHARACTER_SETS, RECEIVED, analysed, encoded, of_kind, one, parsed
 from tests.dicom_builder import TRANSFER_SYNTAXES, build
@@ -235,10 +237,16 @@ def test_rescale_type(attributes: dict[str, Any], expected: str) -> None:
     assert source_image(analysed(**attributes)).rescale_type == expected
 
 
-@pytest.mark.parametrize("number", [None, "", 0, 12])
-def test_instance_number(number: Any) -> None:
-    image = analysed(InstanceNumber=number)
-    assert one("sc", image).InstanceNumber == (number or 1)
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [("", 1), ("0", 1), ("12", 12), ("-3", -3), ("SYNTHETIC", 1), ("99999999999", 1), ("1\\2", 1)],
+)
+def test_instance_number(written: str, number: int) -> None:
+    image = analysed()
+    tag = Tag("InstanceNumber")
+    raw = written.encode()
+    image.data_set[tag] = RawDataElement(tag, "IS", len(raw), raw, 0, False, True)
+    assert one("sc", image).InstanceNumber == number
 
 
 def test_every_transfer_syntax_is_a_source() -> None:
@@ -252,3 +260,28 @@ def test_prediction_without_its_image_is_told() -> None:
     image: AnalysedImage = replace(analysed(), image=None)
     with pytest.raises(ResultError, match="a prediction without its image or manifest"):
         encoded(image)
+
+
+def test_damaged_headers_are_results_or_one_error() -> None:
+    issuer = item(LocalNamespaceEntityID="LAB")
+    whole = build(**(IDENTITY | CHARACTER_SETS["ISO_IR 192"]), IssuerOfAccessionNumberSequence=[issuer])
+    image = analysed(data=whole)
+    rng = np.random.default_rng(5)
+    outcomes = {"objects": 0, "error": 0}
+    for _ in range(80):
+        damaged = bytearray(whole)
+        for at in rng.integers(132, whole.index(b"\xe0\x7f\x10\x00"), 2):
+            damaged[at] = rng.integers(256)
+        try:
+            data_set = pydicom.dcmread(io.BytesIO(damaged), stop_before_pixels=True, force=True)
+        except Exception:  # noqa: BLE001 - pydicom raises many kinds; a node sets such a file aside
+            continue
+        try:
+            objects = encoded(replace(image, data_set=data_set), choice=ResultChoice(sc="never", gsps="always"))
+        except ResultError:
+            outcomes["error"] += 1
+        else:
+            outcomes["objects"] += 1
+            assert {parsed(made).Modality for made in objects} <= {"SR", "PR"}
+            assert objects[0].kind == "sr"
+    assert min(outcomes.values()) > 10
