@@ -136,15 +136,21 @@ def modality_values(attributes: GrayscaleAttributes) -> npt.NDArray[np.float64]:
     return stored * attributes.slope + attributes.intercept
 
 
+def named_voi(attributes: GrayscaleAttributes) -> LookupTable | Window | None:
+    """The VOI transformation that the image asks for: its first VOI LUT, else its first window, else None."""
+    if attributes.voi_luts:
+        return attributes.voi_luts[0]
+    return attributes.windows[0] if attributes.windows else None
+
+
 def default_voi(attributes: GrayscaleAttributes, stored: StoredPixels) -> Voi:
     """The VOI transformation that the image asks for, or the stated rule when it names none.
 
     `stored` (any shape) is looked at only in the latter case, without its padding.
     """
-    if attributes.voi_luts:
-        return attributes.voi_luts[0]
-    if attributes.windows:
-        return attributes.windows[0]
+    named = named_voi(attributes)
+    if named is not None:
+        return named
     modality = modality_values(attributes)
     parts = _unpadded_parts(attributes, stored)
     span = max(int(part.max()) for part in parts) - min(int(part.min()) for part in parts)

@@ -19,7 +19,7 @@ from cxr_core.bundle import Manifest
 from cxr_core.chest_image import ChestImage
 from cxr_core.errors import OutputError
 from cxr_core.files import write_whole
-from cxr_core.grayscale import default_voi, grayscale_table
+from cxr_core.grayscale import default_voi, grayscale_table, named_voi
 from cxr_core.prediction import INDETERMINATE, Prediction
 
 Bgra = npt.NDArray[np.uint8]
@@ -135,7 +135,7 @@ def display_for_export(image: ChestImage, max_side: int, pixel_aspect: float = 1
     scale = min(max_side / max(rows, columns), 1)
     size = (max(round(columns * scale), 1), max(round(rows * scale), 1))
     stored = None
-    if attributes.padding is None and (attributes.voi_luts or attributes.windows):
+    if attributes.padding is None and named_voi(attributes) is not None:
         # Nothing has to be counted at full size, so a decoder that can need not decode it.
         halvings = int(min(image.facts.rows / size[1], image.facts.columns / size[0])).bit_length() - 1
         stored = image.source.reduced(halvings) if halvings > 0 else None

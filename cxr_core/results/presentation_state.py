@@ -17,7 +17,16 @@ from pydicom.valuerep import format_number_as_ds
 
 from cxr_core.bundle import Manifest
 from cxr_core.chest_image import ChestImage
-from cxr_core.grayscale import GrayscaleAttributes, LookupTable, ValueRange, Voi, Window, default_voi, modality_values
+from cxr_core.grayscale import (
+    GrayscaleAttributes,
+    LookupTable,
+    ValueRange,
+    Voi,
+    Window,
+    default_voi,
+    modality_values,
+    named_voi,
+)
 from cxr_core.heatmap import ASSESSED, MAP_LABEL, OUTLINE_LABEL, OUTLINE_LEVEL, caveat, outlines, verdict_lines
 from cxr_core.prediction import Prediction
 from cxr_core.results.common import Origin, begin, plain, reference, references, seal
@@ -50,10 +59,9 @@ def presentation_state(
     made.ContentCreatorName = None
     made.ReferencedSeriesSequence = references(origin.sources, "ReferencedImageSequence")
     _write_modality(made, attributes, source.rescale_type)
-    used = attributes.voi_luts or attributes.windows
-    made.SoftcopyVOILUTSequence = [
-        _voi_item(default_voi(attributes, image.stored) if not used else used[0], attributes)
-    ]
+    # Pixels are decoded only where the range has to be looked up in them.
+    voi = named_voi(attributes) or default_voi(attributes, image.stored)
+    made.SoftcopyVOILUTSequence = [_voi_item(voi, attributes)]
     made.PresentationLUTShape = "INVERSE" if attributes.inverted else "IDENTITY"
     made.DisplayedAreaSelectionSequence = [_displayed_area(source)]
     layer = Dataset()
