@@ -15,7 +15,10 @@ from benchmarks.report import Figure, NotRunError
 from benchmarks.setting import DATA_VARIABLE, Setting, data_folder
 
 #: In order of what a newcomer asks first. Each is a module with run(setting) -> iterator of Figure.
-NAMES = ("whole_process", "in_process", "preprocess", "jpeg2000", "fullres", "domain", "throughput", "training")
+NAMES = (
+    *("whole_process", "in_process", "preprocess", "jpeg2000", "fullres", "domain", "throughput", "training"),
+    "node_receive",
+)
 
 
 def main(arguments: list[str]) -> int:
