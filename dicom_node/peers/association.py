@@ -95,9 +95,15 @@ class Association:
 
     def request(self, peer: Peer, calling_ae_title: str, proposals: Sequence[Proposal]) -> None:
         """Negotiate (PS3.8 7.1)."""
-        self._send([self._pdus.associate_request(calling_ae_title, peer.ae_title, proposals)])
         seconds = self.waiter.timeouts.acse_seconds
-        kind, body = self._receive_pdu(seconds, f"no answer to our association request for {seconds:g} s")
+        try:
+            self._send([self._pdus.associate_request(calling_ae_title, peer.ae_title, proposals)])
+            kind, body = self._receive_pdu(seconds, f"no answer to our association request for {seconds:g} s")
+        except CallFailed as error:
+            if error.failure.cause is Cause.LOST and peer.tls is not None:
+                # TLS 1.3 judges our certificate after the handshake, and a reset may overtake its alert.
+                raise failed(Cause.LOST, f"{error.failure.words}; the peer may not take our certificate") from error
+            raise
         if kind == self._pdus.ASSOCIATE_RJ and len(body) >= 4:
             self._is_over = True
             raise CallFailed(rejection(body[1], body[2], body[3], calling_ae_title, peer.ae_title))

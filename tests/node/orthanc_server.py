@@ -115,6 +115,7 @@ def running_orthanc(
         "DicomPort": dicom_port,
         "DicomAet": ae_title,
         "DicomCheckCalledAet": True,
+        "DefaultEncoding": "Utf8",
         "DicomAlwaysAllowFind": True,
         "DicomAlwaysAllowGet": True,
         "DicomAlwaysAllowMove": True,

@@ -73,6 +73,7 @@ def test_a_peer_that_asks_for_our_certificate() -> None:
     assert failure is not None
     # The alert may be overtaken by the reset of the connection.
     assert failure.cause in {Cause.TLS, Cause.LOST}
+    assert "not take our certificate" in failure.words
 
 
 def test_a_peer_without_tls() -> None:
