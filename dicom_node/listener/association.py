@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pydicom.uid import UID
 from pynetdicom import AE, evt
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import PresentationContext
@@ -26,6 +27,7 @@ from dicom_node.listener.tls import handshake
 from dicom_node.received import SUCCESS, Answer, CommitmentReport
 
 _MAX_TRANSACTIONS = 1000
+_MAX_NAMES = 5
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -98,9 +100,10 @@ class ServedAssociation(AcceptingAssociation):
             self._tell("refused", verdict.reason)
             return verdict.result, verdict.source, verdict.diagnostic
         self._caller = Caller(calling, self.ae.ae_title, address, verdict.sender)
+        offered = self._services.offered(verdict)
         self._opened = True
-        self._tell("opened")
-        return self._services.offered(verdict)
+        self._tell("opened", nothing_in_common(request.presentation_context_definition_list, offered))
+        return offered
 
     def _judge(self, called: str, calling: str, address: str) -> Admitted | Rejection:
         if self._above_limit:
@@ -181,3 +184,14 @@ class ServedAssociation(AcceptingAssociation):
                 seconds,
             )
         )
+
+
+def nothing_in_common(proposed: list[PresentationContext], offered: list[PresentationContext]) -> str:
+    """Why an association will carry nothing, with names of what was proposed; empty when it will carry something."""
+    syntaxes = {context.abstract_syntax: set(context.transfer_syntax) for context in offered}
+    if any(syntaxes.get(context.abstract_syntax, set()) & set(context.transfer_syntax) for context in proposed):
+        return ""
+    # A UID without a name in the standard may be anything; it is not repeated.
+    classes = {UID(str(context.abstract_syntax)) for context in proposed}
+    names = sorted(sop_class.name for sop_class in classes if sop_class.name != sop_class)
+    return f"nothing that is proposed is offered: {', '.join(names[:_MAX_NAMES]) or 'unknown classes'}"

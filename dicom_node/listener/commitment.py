@@ -14,7 +14,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from dicom_node.listener.bounded import BoundedCalls
-from dicom_node.listener.uids import uid_text
+from dicom_node.listener.uids import raw_value, uid_text
 from dicom_node.received import CommitmentReport, CommitmentRequest, CommitmentSink, InstanceReference
 
 _SUCCESS = 0x0000
@@ -109,7 +109,7 @@ def _references(information: Dataset, keyword: str) -> Iterator[tuple[InstanceRe
 
 
 def _uid(dataset: Dataset, keyword: str) -> str:
-    text = uid_text(str(dataset[keyword].value).encode("ascii"))
+    text = uid_text(raw_value(dataset, keyword))
     if text is None:
         raise ValueError(keyword)
     return text

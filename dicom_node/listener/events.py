@@ -17,7 +17,7 @@ class ListenerEvent:
     address: str
     calling_ae_title: str = ""
     reason: str = ""
-    """Of a fixed set of texts; nothing that the peer sent stands in it."""
+    """Of a fixed set of texts, and the standard's names of SOP classes; nothing that the peer sent stands in it."""
 
     status: int | None = None
     """Of a declined object."""

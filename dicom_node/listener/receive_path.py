@@ -19,7 +19,6 @@ from io import BytesIO
 from typing import Any, cast
 
 import pynetdicom
-from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pynetdicom import _config
 from pynetdicom.association import Association
@@ -33,6 +32,7 @@ from pynetdicom.transport import AssociationSocket
 
 from cxr_core.errors import CxrError
 from dicom_node.listener.message_memory import MemoryBudget, MessageMemory, MessageTooLargeError
+from dicom_node.listener.uids import raw_value
 
 #: What this file was written against and tested with.
 PYNETDICOM_VERSION = "3.0.4"
@@ -386,8 +386,8 @@ class Messages(DIMSEServiceProvider):
             context = self.assoc._accepted_cx[message.context_id]
             primitive: Any = StoreRequest(
                 message_id=int(command.MessageID),
-                sop_class_uid=_raw(command, 0x00000002),
-                sop_instance_uid=_raw(command, 0x00001000),
+                sop_class_uid=raw_value(command, 0x00000002),
+                sop_instance_uid=raw_value(command, 0x00001000),
                 abstract_syntax=str(context.abstract_syntax),
                 transfer_syntax=str(context.transfer_syntax[0]),
                 memory=memory,
@@ -422,9 +422,3 @@ class Messages(DIMSEServiceProvider):
         for _, request in self.msg_queue.queue:
             if isinstance(request, StoreRequest):
                 request.memory.close()
-
-
-def _raw(command: Dataset, tag: int) -> bytes:
-    """A value as it was sent, without pydicom's warnings that quote it."""
-    element = command.get_item(tag)
-    return bytes(element.value or b"") if isinstance(element, RawDataElement) else b""

@@ -41,12 +41,20 @@ class KeepingSink:
         self.data_sets: list[bytes] = []
         self.space = True
         self.behave: Callable[[ReceivedObject], Any] = lambda received: Answer(0x0000)
+        self._kept = threading.Condition()
 
     def accept(self, received: ReceivedObject) -> Answer:
         answer = self.behave(received)
-        self.data_sets.append(bytes(received.data_set))
-        self.received.append(received)
+        with self._kept:
+            self.data_sets.append(bytes(received.data_set))
+            self.received.append(received)
+            self._kept.notify_all()
         return answer
+
+    def wait(self, count: int) -> None:
+        """Until so many objects were kept."""
+        with self._kept:
+            assert self._kept.wait_for(lambda: len(self.received) >= count, PATIENCE_SECONDS)
 
     def has_space(self) -> bool:
         return self.space

@@ -41,3 +41,18 @@ def test_an_unknown_class_and_an_unknown_syntax_are_refused_one_by_one():
         assert [context.result for context in association.rejected_contexts] == [3, 4]
         assert [context.transfer_syntax for context in association.accepted_contexts] == [[EXPLICIT]]
         association.release()
+
+
+@pytest.mark.parametrize(
+    ("proposed", "syntax", "told"),
+    [
+        ("1.2.840.10008.5.1.4.1.1.2", EXPLICIT, "nothing that is proposed is offered: CT Image Storage"),
+        (CR, "1.2.840.10008.1.2.4.202", "nothing that is proposed is offered: Computed Radiography Image Storage"),
+        ("1.2.276.0.1.2.3", EXPLICIT, "nothing that is proposed is offered: unknown classes"),
+        (CR, EXPLICIT, ""),
+    ],
+)
+def test_an_association_that_will_carry_nothing_is_told_with_the_names_of_what_was_proposed(proposed, syntax, told):
+    with running() as node, node.peer() as peer:
+        peer.associate(contexts=((1, proposed, (syntax,)),))
+        assert node.events.wait("opened")[0].reason == told

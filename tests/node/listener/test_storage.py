@@ -157,8 +157,7 @@ def test_a_sink_that_hangs_is_answered_for_and_what_it_holds_stays_whole():
         peer.send(p_data(pdv(store_command(), command=True), pdv(b"other")))
         assert peer.expect_status() == (0x0000, "")
         release.set()
-    while len(node.sink.data_sets) < 2:
-        threading.Event().wait(0.01)
+    node.sink.wait(2)
     assert sorted(node.sink.data_sets) == [b"first", b"other"]
 
 
