@@ -79,23 +79,21 @@ class Connection:
 def connect(peer: Peer, waiter: Waiter) -> Connection:
     """Connect by TCP, and by TLS where the peer has it. Raises CallFailed."""
     until = time.monotonic() + waiter.timeouts.connect_seconds
-    failure = failed(Cause.ADDRESS, f"{peer.host} has no address")
-    for family, address in _addresses(peer, waiter, until):
-        connected = socket.socket(family, socket.SOCK_STREAM)
+    addresses = _addresses(peer, waiter, until)
+    failure = failed(Cause.ADDRESS, f"{peer.host} has no address; correct the host of the peer")
+    for left in range(len(addresses), 0, -1):
+        # A share for each address: a host whose IPv6 leads nowhere may answer by IPv4.
+        share = time.monotonic() + (until - time.monotonic()) / left
         try:
-            connected.setblocking(False)
-            # An answer follows each request: nothing is gained by waiting for more to send (RFC 896).
-            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            _connect_tcp(connected, address, peer, waiter, until)
-            if peer.tls is not None:
-                connected = _start_tls(connected, peer, peer.tls, waiter, until)
-            return Connection(connected, waiter)
+            connected = _connect_tcp(*addresses[-left], peer, waiter, share)
         except CallFailed as error:
-            connected.close()
             if error.failure.cause is not Cause.UNREACHABLE:
                 raise
             failure = error
+            continue
+        if peer.tls is not None:
+            connected = _start_tls(connected, peer, peer.tls, waiter, until)
+        return Connection(connected, waiter)
     raise failure
 
 
@@ -114,27 +112,36 @@ def _addresses(peer: Peer, waiter: Waiter, until: float) -> list[tuple[int, Any]
     threading.Thread(target=resolve, name="resolve", daemon=True).start()
     while not answers:
         waiter.wait(None, READ, until, f"no address of {peer.host} was found in time")
-    if not answers[0]:
-        raise failed(Cause.ADDRESS, f"{peer.host} has no address; correct the host of the peer")
     return answers[0]
 
 
-def _connect_tcp(unconnected: socket.socket, address: Any, peer: Peer, waiter: Waiter, until: float) -> None:
+def _connect_tcp(family: int, address: Any, peer: Peer, waiter: Waiter, until: float) -> socket.socket:
+    """A connected socket that never blocks. Raises CallFailed (UNREACHABLE)."""
     where = f"{peer.host} port {peer.port}"
     try:
-        code = unconnected.connect_ex(address)
-        if code == errno.EINPROGRESS or code == errno.EWOULDBLOCK:
-            while not waiter.wait(unconnected, WRITE, until, f"{where} did not answer"):
+        connected = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:  # a family that this system has not
+        raise failed(Cause.UNREACHABLE, f"{where} cannot be reached: {_reason(error)}") from error
+    try:
+        connected.setblocking(False)
+        # An answer follows each request: nothing is gained by waiting for more to send (RFC 896).
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        code = connected.connect_ex(address)
+        if code in (errno.EINPROGRESS, errno.EWOULDBLOCK):
+            while not waiter.wait(
+                connected, WRITE, until, f"{where} did not answer; is it on, and open in the firewall?"
+            ):
                 pass
-            code = unconnected.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    except OSError as error:
-        code = error.errno or errno.EIO
+            code = connected.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            raise failed(Cause.UNREACHABLE, f"{where} cannot be reached: {os.strerror(code).lower()}")
     except CallFailed as error:
-        if error.failure.cause is not Cause.SILENT:
-            raise
-        raise failed(Cause.UNREACHABLE, f"{where} did not answer; is it on, and does the firewall allow it?") from None
-    if code:
-        raise failed(Cause.UNREACHABLE, f"{where} cannot be reached: {os.strerror(code)}")
+        connected.close()
+        if error.failure.cause is Cause.SILENT:
+            raise failed(Cause.UNREACHABLE, error.failure.words) from None
+        raise
+    return connected
 
 
 def _start_tls(plain: socket.socket, peer: Peer, tls: TlsClient, waiter: Waiter, until: float) -> ssl.SSLSocket:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -20,6 +21,11 @@ from cxr_core.errors import CxrError
 
 IMPLEMENTATION_CLASS_UID = UID("2.25.118372911959420731734215424753049144285")
 IMPLEMENTATION_VERSION = "CXR_ASSISTANT"
+
+_META = ("MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID", "TransferSyntaxUID")
+_UID = re.compile(r"[0-9.]{1,64}", re.ASCII)
+#: No file meta information is longer; a memoryview is copied to be read.
+_MAX_HEAD_BYTES = 1 << 20
 
 
 class NotAnObjectError(CxrError):
@@ -45,15 +51,16 @@ class EncodedObject:
                 read_preamble(file, force=False)
                 meta = FileMetaDataset(read_dataset(file, False, True, stop_when=_is_after_meta))
                 offset = file.tell()
-                length = file.seek(0, os.SEEK_END) - offset
-            uids = (meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID, meta.TransferSyntaxUID)
+            sop_class, instance, syntax = uids = [str(meta[keyword].value) for keyword in _META]
+            given = cls(sop_class, instance, syntax, source, offset)
+            is_whole = given.data_set_bytes() > 0 and all(map(_UID.fullmatch, uids))
         except OSError as error:
             raise NotAnObjectError(f"a file cannot be read: {error.strerror}") from error
         except Exception as error:  # whatever pydicom meets in what is no DICOM file, or has no such elements
             raise NotAnObjectError("the bytes are no DICOM file", "file meta information with UIDs (PS3.10)") from error
-        if length <= 0 or not all(0 < len(uid) <= 64 for uid in uids):
+        if not is_whole:
             raise NotAnObjectError("the DICOM file is not whole", "file meta information with UIDs and a data set")
-        return cls(str(uids[0]), str(uids[1]), str(uids[2]), source, offset)
+        return given
 
     def head(self) -> bytes:
         """What stands before the data set in a DICOM file; made for a bare data set. Raises OSError."""
@@ -107,7 +114,9 @@ def file_head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: st
 
 
 def _opened(source: bytes | memoryview | Path) -> BinaryIO:
-    return source.open("rb") if isinstance(source, Path) else BytesIO(source)
+    if isinstance(source, Path):
+        return source.open("rb")
+    return BytesIO(source if isinstance(source, bytes) else source[:_MAX_HEAD_BYTES])
 
 
 def _is_after_meta(tag: BaseTag, _vr: str | None, _length: int) -> bool:

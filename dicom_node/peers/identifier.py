@@ -42,13 +42,24 @@ def identifier(level: Level, keys: Keys, asked_back: Iterable[str] = ()) -> Data
     return data_set
 
 
+def check_keys(keys: Keys) -> None:
+    """Raise SettingsError for a key that is no DICOM keyword."""
+    for keyword in keys:
+        _tag(keyword)
+
+
 def _joined(value: str | Sequence[str]) -> str:
     return value if isinstance(value, str) else "\\".join(value)
 
 
 def _add(data_set: Dataset, keyword: str, value: str) -> None:
+    tag = _tag(keyword)
+    # Wildcards and ranges are no values of their VR, so nothing is validated.
+    data_set.add(DataElement(tag, dictionary_VR(tag), value, validation_mode=config.IGNORE))
+
+
+def _tag(keyword: str) -> int:
     tag = tag_for_keyword(keyword)
     if tag is None:
         raise SettingsError(f"the query key {keyword}", "a DICOM keyword such as PatientID")
-    # Wildcards and ranges are no values of their VR, so nothing is validated.
-    data_set.add(DataElement(tag, dictionary_VR(tag), value, validation_mode=config.IGNORE))
+    return tag

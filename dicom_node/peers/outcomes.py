@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from dicom_node.peers.encoded import EncodedObject
 from dicom_node.peers.failure import Failure, is_passing_status
 
 
@@ -56,3 +57,14 @@ class StoreOutcome:
         if self.failure is not None:
             return self.failure.passing
         return self.result is Sent.REFUSED and self.status is not None and is_passing_status(self.status)
+
+
+def stopped(given: EncodedObject, result: Sent, failure: Failure) -> StoreOutcome:
+    """The outcome of an attempt that a failure ended."""
+    words = f"{failure.words}; the peer may have the object" if result is Sent.UNKNOWN else failure.words
+    return StoreOutcome(given.sop_class_uid, given.sop_instance_uid, result, words, failure=failure)
+
+
+def not_an_object(reason: object) -> StoreOutcome:
+    """The outcome of what is no DICOM object."""
+    return StoreOutcome("", "", Sent.NOT_SENT, str(reason))

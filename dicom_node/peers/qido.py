@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 
 from cxr_core.errors import SettingsError
 from dicom_node.peers.failure import CallFailed, Cause, Failure
-from dicom_node.peers.identifier import Keys
+from dicom_node.peers.identifier import Keys, check_keys
 from dicom_node.peers.match import RETURN_KEYS, Level, Match
 from dicom_node.peers.peer import DEFAULT_TIMEOUTS, Cancel, Timeouts
 from dicom_node.peers.query import FindResult
@@ -29,10 +29,11 @@ def find_web(
 ) -> FindResult:
     """Query a web service like `find` a peer. Raises nothing for what the network or the service does.
 
-    QIDO-RS has no PATIENT level (PS3.18 10.6.1.1): SettingsError.
+    Raises SettingsError for a key that is none, and for the PATIENT level, which QIDO-RS has not (PS3.18 10.6.1.1).
     """
     if level is Level.PATIENT:
         raise SettingsError("a query over the web at PATIENT level", "STUDY, SERIES or IMAGE")
+    check_keys(keys)
     is_cut = False
 
     def note(response: requests.Response, *_args: Any, **_options: Any) -> None:

@@ -10,7 +10,7 @@ from dicom_node.peers.association import Association, associate
 from dicom_node.peers.encoded import EncodedObject, NotAnObjectError
 from dicom_node.peers.failure import CallFailed, Cause, Failure, failed
 from dicom_node.peers.messages import C_STORE, DUPLICATE, MEDIUM, SUCCESS, is_warning
-from dicom_node.peers.outcomes import Sent, StoreOutcome
+from dicom_node.peers.outcomes import Sent, StoreOutcome, not_an_object, stopped
 from dicom_node.peers.peer import DEFAULT_TIMEOUTS, Cancel, Peer, Timeouts
 from dicom_node.peers.statuses import meaning
 
@@ -55,7 +55,7 @@ def store(
         try:
             whole.append((index, given if isinstance(given, EncodedObject) else EncodedObject.of(given)))
         except NotAnObjectError as error:
-            settle(index, StoreOutcome("", "", Sent.NOT_SENT, str(error)))
+            settle(index, not_an_object(error))
     for batch in _batches(whole):
         _store_batch(peer, batch, calling_ae_title, timeouts, cancel, settle)
     return [outcomes[index] for index in sorted(outcomes)]
@@ -101,7 +101,7 @@ def _store_batch(
                 Cause.ABORTED, "we aborted, since the file of another object cannot be read", passing=True
             )
         for index, given in left.items():
-            settle(index, _stopped(given, Sent.NOT_SENT, failure))
+            settle(index, stopped(given, Sent.NOT_SENT, failure))
 
 
 def _store_one(association: Association, given: EncodedObject, settle: Callable[[StoreOutcome], None]) -> None:
@@ -109,7 +109,7 @@ def _store_one(association: Association, given: EncodedObject, settle: Callable[
     try:
         context_id = association.agreement(given.sop_class_uid, given.transfer_syntax_uid).context_id
     except CallFailed as error:
-        settle(_stopped(given, Sent.NOT_SENT, error.failure))
+        settle(stopped(given, Sent.NOT_SENT, error.failure))
         return
     went_out = False
     try:
@@ -124,7 +124,7 @@ def _store_one(association: Association, given: EncodedObject, settle: Callable[
         went_out = True
         answer = association.receive_answer(message_id, C_STORE, "answer to C-STORE")
     except CallFailed as error:
-        settle(_stopped(given, Sent.UNKNOWN if went_out else Sent.NOT_SENT, error.failure))
+        settle(stopped(given, Sent.UNKNOWN if went_out else Sent.NOT_SENT, error.failure))
         raise
     settle(_answered(given, answer.status or SUCCESS, answer.comment))
 
@@ -134,10 +134,6 @@ def _readable(given: EncodedObject, size: int) -> Iterable[tuple[memoryview, boo
         yield from given.blocks(size)
     except OSError as error:
         raise failed(Cause.OURS, f"the file of the object cannot be read: {error.strerror or error}") from error
-
-
-def _stopped(given: EncodedObject, result: Sent, failure: Failure) -> StoreOutcome:
-    return StoreOutcome(given.sop_class_uid, given.sop_instance_uid, result, failure.words, failure=failure)
 
 
 def _answered(given: EncodedObject, status: int, comment: str) -> StoreOutcome:

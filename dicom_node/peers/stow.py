@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from dicom_node.peers.encoded import EncodedObject, NotAnObjectError
 from dicom_node.peers.failure import CallFailed, Cause, Failure, failed
 from dicom_node.peers.messages import DUPLICATE
-from dicom_node.peers.outcomes import Sent, StoreOutcome
+from dicom_node.peers.outcomes import Sent, StoreOutcome, not_an_object, stopped
 from dicom_node.peers.peer import DEFAULT_TIMEOUTS, Cancel, Timeouts
 from dicom_node.peers.statuses import meaning
 from dicom_node.peers.web import WebService, call, http_failure, session_of
@@ -41,7 +41,7 @@ def store_web(
         try:
             given.append(item if isinstance(item, EncodedObject) else EncodedObject.of(item))
         except NotAnObjectError as error:
-            given.append(StoreOutcome("", "", Sent.NOT_SENT, str(error)))
+            given.append(not_an_object(error))
     whole = [item for item in given if isinstance(item, EncodedObject)]
     settled = iter(_store(service, whole, timeouts, cancel) if whole else [])
     return [item if isinstance(item, StoreOutcome) else next(settled) for item in given]
@@ -54,7 +54,7 @@ def _store(
         body = _Multipart(whole)
     except OSError as error:
         failure = failed(Cause.OURS, f"the file of an object cannot be read: {error.strerror or error}").failure
-        return [_stopped(item, Sent.NOT_SENT, failure) for item in whole]
+        return [stopped(item, Sent.NOT_SENT, failure) for item in whole]
 
     data: Any = body  # urllib3 sends memoryviews, though the stubs know bytes alone
 
@@ -73,7 +73,7 @@ def _store(
     except CallFailed as error:
         went_out = body.stop()
         return [
-            _stopped(item, Sent.UNKNOWN if index < went_out else Sent.NOT_SENT, error.failure)
+            stopped(item, Sent.UNKNOWN if index < went_out else Sent.NOT_SENT, error.failure)
             for index, item in enumerate(whole)
         ]
     return [_answered(item, response.status_code, *_references(response)) for item in whole]
@@ -158,16 +158,12 @@ def _answered(
         return _outcome(item, Sent.ACCEPTED, "the web service accepted the object", 0)
     if 200 <= http_status < 300:
         failure = Failure(Cause.NOT_UNDERSTOOD, "the web service's answer does not name the object", http_status)
-        return _stopped(item, Sent.UNKNOWN, failure)
+        return stopped(item, Sent.UNKNOWN, failure)
     failure = http_failure(http_status)
     # A server or gateway that stumbled may have stored the object before (RFC 9110 15.6); a busy one has not.
     is_unknown = http_status >= 500 and http_status != 503
-    return _stopped(item, Sent.UNKNOWN if is_unknown else Sent.REFUSED, failure)
+    return stopped(item, Sent.UNKNOWN if is_unknown else Sent.REFUSED, failure)
 
 
 def _outcome(item: EncodedObject, result: Sent, words: str, status: int | None) -> StoreOutcome:
     return StoreOutcome(item.sop_class_uid, item.sop_instance_uid, result, words, status)
-
-
-def _stopped(item: EncodedObject, result: Sent, failure: Failure) -> StoreOutcome:
-    return StoreOutcome(item.sop_class_uid, item.sop_instance_uid, result, failure.words, failure=failure)

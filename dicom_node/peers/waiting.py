@@ -16,7 +16,10 @@ READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
 class Waiter:
-    """Waits on behalf of one call. Used by the thread that makes the call; `wake` by any."""
+    """Waits on behalf of one call. Used by the thread that makes the call; `wake` by any.
+
+    Raises CallFailed (OURS) when the system has no descriptors left.
+    """
 
     def __init__(self, timeouts: Timeouts, cancel: Cancel | None) -> None:
         self.timeouts = timeouts
@@ -25,8 +28,11 @@ class Waiter:
         self._end = None if whole is None else time.monotonic() + whole
         self._ending = f"the call took longer than {whole:g} s" if whole is not None else ""
         self._alarms: list[Callable[[], None]] = []
+        try:
+            self._wake_reader, self._wake_writer = socket.socketpair()
+        except OSError as error:
+            raise failed(Cause.OURS, f"the system gives us no socket: {error.strerror}") from error
         self._selector = selectors.DefaultSelector()
-        self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
         self._wake_writer.setblocking(False)
         self._selector.register(self._wake_reader, READ)

@@ -153,6 +153,8 @@ def raw_peer(script: Callable[[Line], None], *, tls: TlsClient | None = None) ->
     finally:
         for line in lines:
             line.goes_on.set()
+        with suppress(OSError):
+            listening.shutdown(socket.SHUT_RDWR)  # wakes an accept that nobody has come to
         listening.close()
         thread.join(60)
     assert not errors, errors

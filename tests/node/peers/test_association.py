@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 
 import pytest
@@ -174,7 +174,7 @@ def test_nobody_listens() -> None:
     failure = echo(Peer(THEIRS, "127.0.0.1", port), calling_ae_title=OURS, timeouts=PATIENT).failure
     assert failure is not None
     assert failure.cause is Cause.UNREACHABLE
-    assert "onnection refused" in failure.words
+    assert "connection refused" in failure.words
 
 
 def test_a_host_that_does_not_exist() -> None:
@@ -185,20 +185,45 @@ def test_a_host_that_does_not_exist() -> None:
 
 
 def test_a_host_that_answers_no_connection() -> None:
-    # A full backlog: the system drops what knocks.
+    with _deaf() as address:
+        timeouts = replace(PATIENT, connect_seconds=0.2)
+        failure = echo(Peer(THEIRS, *address), calling_ae_title=OURS, timeouts=timeouts).failure
+    assert failure is not None
+    assert failure.cause is Cause.UNREACHABLE
+    assert "did not answer; is it on, and open in the firewall?" in failure.words
+
+
+@contextmanager
+def _deaf() -> Iterator[tuple[str, int]]:
+    """An address that drops what knocks, as a firewall does: its backlog is full."""
     with closing(socket.create_server(("127.0.0.1", 0), backlog=0)) as full:
-        address = full.getsockname()
         knocking = [socket.socket() for _ in range(4)]
         for each in knocking:
             each.setblocking(False)
-            each.connect_ex(address)
-        timeouts = replace(PATIENT, connect_seconds=0.2)
-        failure = echo(Peer(THEIRS, *address), calling_ae_title=OURS, timeouts=timeouts).failure
+            each.connect_ex(full.getsockname())
+        yield full.getsockname()
         for each in knocking:
             each.close()
+
+
+def test_a_host_is_tried_at_each_of_its_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    with _deaf() as deaf, scp([(VERIFICATION, None)], host="both.invalid") as peer:
+        # An address that drops all, one of a family that no system has, and one that answers.
+        kinds = [(socket.AF_INET, deaf), (12345, ()), (socket.AF_INET, ("127.0.0.1", peer.port))]
+        found = [(family, socket.SOCK_STREAM, 0, "", address) for family, address in kinds]
+        monkeypatch.setattr("socket.getaddrinfo", lambda *_args, **_options: found)
+        timeouts = replace(PATIENT, connect_seconds=1)
+        assert echo(peer, calling_ae_title=OURS, timeouts=timeouts).failure is None
+
+
+def test_no_descriptors_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left() -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("socket.socketpair", none_left)
+    failure = echo(Peer(THEIRS, "127.0.0.1", 104), calling_ae_title=OURS).failure
     assert failure is not None
-    assert failure.cause is Cause.UNREACHABLE
-    assert "did not answer; is it on, and does the firewall allow it?" in failure.words
+    assert failure.words == "the system gives us no socket: Too many open files"
 
 
 def test_a_name_is_not_waited_for_longer_than_for_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -215,6 +215,7 @@ def test_an_answer_that_is_lost_is_unknown_and_what_follows_is_not_sent(
     assert [outcome.sop_instance_uid for outcome in outcomes] == _uids(3)
     assert outcomes[1].failure is not None
     assert outcomes[1].failure.cause is cause
+    assert outcomes[1].words.endswith("; the peer may have the object")
     assert all(outcome.passing == (cause is not Cause.NOT_UNDERSTOOD) for outcome in outcomes[1:])
     assert known == [(0, Sent.ACCEPTED), (1, second), (2, Sent.NOT_SENT)]
 
@@ -284,6 +285,8 @@ def test_what_is_no_object_is_told_and_the_rest_is_sent(tmp_path: Path) -> None:
         whole[:100],
         whole[:offset],
         build(meta=False, preamble=False),
+        build(SOPInstanceUID="1.2.ÄÖ"),
+        build(SOPInstanceUID="1." * 40),
         tmp_path / "missing.dcm",
         tmp_path,
     ]
@@ -291,7 +294,8 @@ def test_what_is_no_object_is_told_and_the_rest_is_sent(tmp_path: Path) -> None:
         outcomes = store(peer, [*bad, whole], calling_ae_title=OURS, timeouts=PATIENT)
     assert _results(outcomes) == [Sent.NOT_SENT] * len(bad) + [Sent.ACCEPTED]
     assert "no DICOM file" in outcomes[1].words
-    assert "cannot be read" in outcomes[5].words
+    assert "not whole" in outcomes[5].words
+    assert "cannot be read" in outcomes[7].words
     assert not any(str(tmp_path) in outcome.words for outcome in outcomes)
 
 

@@ -398,6 +398,9 @@ def test_nothing_found_is_no_failure() -> None:
     assert (result.matches, result.is_complete, result.failure) == ((), True, None)
 
 
-def test_there_is_no_patient_level() -> None:
+def test_what_cannot_be_asked() -> None:
+    service = WebService("http://127.0.0.1:9")
     with pytest.raises(SettingsError, match="STUDY, SERIES or IMAGE"):
-        find_web(WebService("http://127.0.0.1:9"), Level.PATIENT, {})
+        find_web(service, Level.PATIENT, {})
+    with pytest.raises(SettingsError, match="the query key PatientNmae"):
+        find_web(service, Level.STUDY, {"PatientNmae": "X"})
