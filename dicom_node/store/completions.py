@@ -71,15 +71,9 @@ def is_answered(engine: sa.Engine, study_uid: str, revision: int) -> bool:
 
 
 def mark_queued(connection: sa.Connection, study_uid: str, revision: int, run: int) -> None:
-    """Note that a workflow for a revision exists; its attempts are counted anew when the revision is."""
+    """Note that a workflow for a revision exists."""
     connection.execute(
-        studies.update()
-        .where(studies.c.study_uid == study_uid)
-        .values(
-            queued_revision=revision,
-            run=run,
-            attempts=sa.case((studies.c.queued_revision == revision, studies.c.attempts), else_=0),
-        )
+        studies.update().where(studies.c.study_uid == study_uid).values(queued_revision=revision, run=run)
     )
 
 

@@ -33,7 +33,7 @@ studies = Table(
     Column("completed_revision", Integer, nullable=False, default=0),
     Column("queued_revision", Integer, nullable=False, default=0),  # that a workflow exists for
     Column("run", Integer, nullable=False, default=0),
-    Column("attempts", Integer, nullable=False, default=0),  # encodings of the queued revision begun
+    Column("attempts", Integer, nullable=False, default=0),  # encodings begun since the last image
     Column("state", Text, nullable=False, default="open"),  # open, set_aside, cancelled, expired
     Column("reason", Text),
     Column("sender", Text, nullable=False),  # calling AE title of its last image
