@@ -249,7 +249,7 @@ def test_what_is_not_due_waits(world: World) -> None:
     world.rows.change(deliveries, due_at=world.clocks.day + 5)
     world.look()
     assert world.queue.of("send-there") == []
-    world.look(6)
+    world.look(8)
     assert len(world.queue.of("send-there")) == 1
 
 
@@ -270,7 +270,7 @@ def test_due_times_move_along_with_a_clock_that_is_set(world: World) -> None:
     world.clocks.day -= 86400
     world.look(95)
     assert world.queue.of("send-there") == [batch]
-    world.look(6)
+    world.look(8)
     assert len(world.queue.of("send-there")) == 2
 
 
