@@ -123,6 +123,8 @@ def failed(
             .where(*_one(destination, result_uid))
             .values(
                 state="waiting",
+                # What was in flight is counted; so is a question that got no answer.
+                attempts=deliveries.c.attempts + sa.case((deliveries.c.state == "in_flight", 0), else_=1),
                 note=note,
                 due_at=due_at,
                 unknown=unknown,
