@@ -89,12 +89,10 @@ class Cancel:
 
     @contextmanager
     def waking(self, waker: Callable[[], None]) -> Iterator[None]:
-        """Have `waker` called when somebody cancels, from that thread; at once when that has happened."""
+        """Have `waker` called when somebody cancels, from that thread. Who waits looks at `is_set` before."""
         with self._lock:
             self._wakers.append(waker)
         try:
-            if self._is_set:
-                waker()
             yield
         finally:
             with self._lock:

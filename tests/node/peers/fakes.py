@@ -27,6 +27,17 @@ HEAD = struct.Struct(">BxI")
 ABORT = b"\x07\0\0\0\0\x04\0\0\0\0"
 
 
+def command_pdu(command: bytes) -> bytes:
+    """P-DATA-TF with a whole command set on the first context."""
+    return HEAD.pack(4, len(command) + 6) + struct.pack(">IBB", len(command) + 2, 1, 3) + command
+
+
+def response(field: int, message_id: int = 1, status: int = 0) -> bytes:
+    """A response without data set: Command Field, Message ID Being Responded To, Command Data Set Type, Status."""
+    elements = {0x0100: 0x8000 | field, 0x0120: message_id, 0x0800: 0x0101, 0x0900: status}
+    return command_pdu(b"".join(struct.pack("<HHIH", 0, tag, 2, value) for tag, value in elements.items()))
+
+
 @contextmanager
 def scp(
     contexts: Sequence[tuple[str, str | Sequence[str] | None]],

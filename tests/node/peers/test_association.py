@@ -13,7 +13,7 @@ import pytest
 from cxr_core.errors import SettingsError
 from dicom_node.peers import Cancel, Cause, Peer, Timeouts, echo
 from tests.node.orthanc_server import free_ports
-from tests.node.peers.fakes import ABORT, HEAD, OURS, PATIENT, THEIRS, Line, raw_peer, scp
+from tests.node.peers.fakes import ABORT, HEAD, OURS, PATIENT, THEIRS, Line, command_pdu, raw_peer, response, scp
 
 VERIFICATION = "1.2.840.10008.1.1"
 SHORT = replace(PATIENT, acse_seconds=0.1, dimse_seconds=0.1)
@@ -50,6 +50,7 @@ def test_a_rejection_is_told_in_words(result: int, source: int, reason: int, wor
     def reject(line: Line) -> None:
         line.read_pdu()
         line.send(HEAD.pack(3, 4) + bytes([0, result, source, reason]))
+        assert line.connection.recv(1) == b"", "nothing follows a rejection (PS3.8 9.2.3)"
 
     with raw_peer(reject) as peer:
         failure = echo(peer, calling_ae_title=OURS, timeouts=PATIENT).failure
@@ -100,10 +101,6 @@ def _instead_of_accepting(data: bytes) -> Callable[[Line], None]:
     return script
 
 
-def _message(command: bytes) -> bytes:
-    return HEAD.pack(4, len(command) + 6) + bytes([0, 0, 0, len(command) + 2, 1, 3]) + command
-
-
 @pytest.mark.parametrize(
     ("script", "cause", "words"),
     [
@@ -117,7 +114,8 @@ def _message(command: bytes) -> bytes:
         (_accept_and(lambda line: line.send(b"\x04\0\0\0")), Cause.LOST, "closed the connection"),
         (_accept_and(lambda line: line.send(HEAD.pack(5, 4) + bytes(4))), Cause.LOST, "ended the association"),
         (_accept_and(lambda line: line.send(HEAD.pack(4, 1 << 31))), Cause.NOT_UNDERSTOOD, "does not speak DICOM"),
-        (_accept_and(lambda line: line.send(_message(b"\0\0"))), Cause.NOT_UNDERSTOOD, "none to our request"),
+        (_accept_and(lambda line: line.send(command_pdu(b"\0\0"))), Cause.NOT_UNDERSTOOD, "none to our request"),
+        (_accept_and(lambda line: line.send(response(0x30, 2))), Cause.NOT_UNDERSTOOD, "none to our request"),
         (_accept_and(lambda line: line.send(HEAD.pack(4, 5) + b"\0\0\0\xff\x01")), Cause.NOT_UNDERSTOOD, "is damaged"),
         (_accept_and(lambda line: line.send(HEAD.pack(2, 4) + bytes(4))), Cause.NOT_UNDERSTOOD, "does not allow"),
         (lambda line: None, Cause.LOST, "the connection"),
@@ -212,7 +210,7 @@ def test_a_host_is_tried_at_each_of_its_addresses(monkeypatch: pytest.MonkeyPatc
         kinds = [(socket.AF_INET, deaf), (12345, ()), (socket.AF_INET, ("127.0.0.1", peer.port))]
         found = [(family, socket.SOCK_STREAM, 0, "", address) for family, address in kinds]
         monkeypatch.setattr("socket.getaddrinfo", lambda *_args, **_options: found)
-        timeouts = replace(PATIENT, connect_seconds=1)
+        timeouts = replace(PATIENT, connect_seconds=0.9, whole_seconds=0.6)
         assert echo(peer, calling_ae_title=OURS, timeouts=timeouts).failure is None
 
 
@@ -323,10 +321,7 @@ def test_release_is_requested_at_the_end() -> None:
     def script(line: Line) -> None:
         line.accept()
         line.read_message()
-        # C-ECHO-RSP in implicit VR little endian.
-        command = bytes.fromhex("00000001 02000000 3080 00002001 02000000 0100 00000008 02000000 0101".replace(" ", ""))
-        command += bytes.fromhex("0000000902000000 0000".replace(" ", ""))
-        line.send(_message(command))
+        line.send(response(0x30))
         released.append(line.read_pdu()[0])
         # At the same time the peer asks for the release, too (PS3.8 7.2.2.7).
         line.send(HEAD.pack(5, 4) + bytes(4))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,7 @@ from pydicom.dataset import Dataset
 from pynetdicom import evt
 
 from dicom_node.peers import Cancel, Cause, CommitmentReport, CommitmentReports, Reference, commit, read_report
-from tests.node.peers.fakes import OURS, PATIENT, scp
+from tests.node.peers.fakes import ABORT, OURS, PATIENT, Line, raw_peer, response, scp
 
 COMMITMENT, INSTANCE = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1"
 CONTEXTS = [(COMMITMENT, None)]
@@ -101,30 +102,35 @@ def test_a_report_that_comes_to_the_listener_ends_the_wait() -> None:
     assert not reports.deliver(result.report), "nobody waits any more"
 
 
-def test_a_peer_that_hangs_up_may_still_report_to_the_listener() -> None:
-    reports = CommitmentReports()
-    threads: list[threading.Thread] = []
+@pytest.mark.parametrize("last_word", [ABORT, b""])
+def test_a_peer_that_hangs_up_may_still_report_to_the_listener(last_word: bytes) -> None:
+    reports, report = CommitmentReports(), CommitmentReport("2.25.77", frozenset([FIRST]), {})
 
-    def hang_up(event: evt.Event) -> tuple[int, None]:
-        request = event.action_information
+    def script(line: Line) -> None:
+        line.accept()
+        line.read_message()
+        line.send(response(0x0130) + last_word)
+        line.connection.shutdown(socket.SHUT_WR)
+        line.goes_on.wait(0.2)  # for the end to be noticed, which nothing tells
+        assert reports.deliver(report)
 
-        def later() -> None:
-            event.assoc.abort()
-            reports.deliver(read_report(_report(request)))
-
-        threads.append(threading.Thread(target=later))
-        return 0, None
-
-    def start(_event: evt.Event) -> None:
-        if threads and not threads[0].ident:
-            threads[0].start()
-
-    # The answer has gone out when the next PDU is sent or the socket has taken it.
-    with scp(CONTEXTS, [(evt.EVT_N_ACTION, hang_up), (evt.EVT_PDU_SENT, start)]) as peer:
-        result = commit(peer, [FIRST], calling_ae_title=OURS, wait_seconds=60, reports=reports, timeouts=PATIENT)
-        threads[0].join(60)
+    with raw_peer(script) as peer:
+        result = commit(
+            peer, [FIRST], calling_ae_title=OURS, reports=reports, transaction_uid="2.25.77", timeouts=PATIENT
+        )
     assert result.is_committed(FIRST)
     assert result.failure is None
+
+
+def test_a_peer_that_hangs_up_without_a_listener_has_not_reported() -> None:
+    def script(line: Line) -> None:
+        line.accept()
+        line.read_message()
+        line.send(response(0x0130))
+
+    with raw_peer(script) as peer:
+        result = commit(peer, [FIRST], calling_ae_title=OURS, timeouts=PATIENT)
+    assert (result.report, result.failure) == (None, None)
 
 
 @pytest.mark.parametrize("wait_seconds", [0, 0.1])
