@@ -1,8 +1,6 @@
 """One association as its requestor (PS3.8 9.2): the only place that sends and receives PDUs.
 
-pynetdicom encodes and decodes the PDUs. Its own Association is not used as a requestor: it copies an object five times
-on its way through two threads (7 to 10 times the CPU), hangs on a peer that stops inside a PDU, and does not say
-how much of a request went out.
+pynetdicom encodes and decodes the PDUs; its Association is not used as a requestor: docs/decisions/0013.
 """
 
 from __future__ import annotations
