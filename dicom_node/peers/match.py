@@ -66,7 +66,7 @@ class Match:
     patient_id: str
     issuer_of_patient_id: str
     patient_name: str
-    """With the carets and equals signs of a PN."""
+    """With its carets and equals signs (PS3.5 6.2.1)."""
 
     patient_birth_date: datetime.date | None
     patient_sex: str

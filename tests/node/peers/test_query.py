@@ -236,5 +236,5 @@ def test_a_peer_that_stops_in_the_middle() -> None:
 
 
 def test_a_key_that_is_none_is_named() -> None:
-    with pytest.raises(SettingsError, match="the query key PatientNmae; expected a DICOM keyword"):
-        find(Peer("PACS", "localhost", 104), Level.STUDY, {"PatientNmae": "X"}, calling_ae_title=OURS)
+    with pytest.raises(SettingsError, match="the query key NoSuchKeyword; expected a DICOM keyword"):
+        find(Peer("PACS", "localhost", 104), Level.STUDY, {"NoSuchKeyword": "X"}, calling_ae_title=OURS)

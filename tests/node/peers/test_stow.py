@@ -402,5 +402,5 @@ def test_what_cannot_be_asked() -> None:
     service = WebService("http://127.0.0.1:9")
     with pytest.raises(SettingsError, match="STUDY, SERIES or IMAGE"):
         find_web(service, Level.PATIENT, {})
-    with pytest.raises(SettingsError, match="the query key PatientNmae"):
-        find_web(service, Level.STUDY, {"PatientNmae": "X"})
+    with pytest.raises(SettingsError, match="the query key NoSuchKeyword"):
+        find_web(service, Level.STUDY, {"NoSuchKeyword": "X"})
