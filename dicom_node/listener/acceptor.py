@@ -119,6 +119,10 @@ class AcceptingAssociation(Association):
                 return
             self.idle()
         self.dul.step()
+        if self.acse.is_aborted() or not self.dul.is_alive():
+            self.is_aborted, self.is_established = True, False
+            self.kill()
+            return
         context_id, message = self.dimse.get_msg()
         if message is not None:
             self._serve_request(message, context_id)
@@ -126,9 +130,6 @@ class AcceptingAssociation(Association):
         elif self.acse.is_release_requested():
             self.acse.send_release(is_response=True)
             self.is_released, self.is_established = True, False
-            self.kill()
-        elif self.acse.is_aborted() or not self.dul.is_alive():
-            self.is_aborted, self.is_established = True, False
             self.kill()
         elif time.monotonic() - self.dul.heard > self._limits.network_seconds:
             self.dul.fail("nothing heard in time")

@@ -280,7 +280,6 @@ class Provider(DULServiceProvider):
             self.heard = time.monotonic()
         except (_InvalidPduError, MessageTooLargeError) as error:
             self.fail(str(error))
-            self.drop_message()
             self.event_queue.put("Evt19")
         except TimeoutError:
             self.fail("peer too slow")

@@ -144,11 +144,14 @@ class RawPeer:
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)
 
-    def flood(self, data: bytes) -> None:
-        """Send the same again and again until the listener has ended the connection."""
+    def flood(self, data: bytes) -> int:
+        """Send the same again and again until the listener has ended the connection; how many bytes."""
+        sent = 0
         with suppress(ConnectionError):  # not a time-out: then it would neither read nor close
-            while True:
+            while sent < 1 << 30:
                 self.socket.sendall(data)
+                sent += len(data)
+        return sent
 
     def read_pdu(self) -> tuple[int, bytes] | None:
         """Type and body of the next PDU, None when the listener has closed."""
