@@ -55,6 +55,8 @@ class CompleteStudy:
             study = completions.get(self._database, study_uid)
             if study is None or (study.queued_revision, study.run, study.state) != (revision, run, "open"):
                 return
+            if study.completed_revision >= revision:
+                return
             if study.attempts >= self._max_attempts:
                 self._set_aside(study_uid, revision, f"it ended the model process {study.attempts} times")
                 return
