@@ -11,19 +11,16 @@ from contextlib import suppress
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
 from cxr_core.errors import CxrError
 from dicom_node import logs
-from dicom_node.destinations.choose import Destinations
 from dicom_node.settings import NodeSettings
-from dicom_node.store import rebuild
-from dicom_node.store.database import DamagedDatabaseError, open_engine, prepare_database, put_aside
 from dicom_node.store.folder import DataFolder
 from dicom_node.work.child import CALL, Child
-from dicom_node.work.process import MODULE, Begin
+from dicom_node.work.process import MODULE, Begin, Go
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
     from dicom_node.listener.events import ListenerEvent
 
 log = logs.get(__name__)
@@ -50,12 +47,22 @@ class WorkKeeper:
         self._started = 0.0
         self._failures = 0
         self._again_at = 0.0
+        self._prepared = False
 
     def start(self) -> None:
         """Start the process."""
         self._child = Child(MODULE)
         self._started = time.monotonic()
         self._child.send(self._begin)
+        if self._prepared:
+            self._child.send(Go())
+
+    def go(self) -> None:
+        """The database is prepared."""
+        self._prepared = True
+        if self._child is not None:
+            with suppress(OSError):  # it has ended, and is started again
+                self._child.send(Go())
 
     def tend(self, woken: int) -> None:
         """Start the process when it is time, then wait until something happens to it, or `woken` is readable.
@@ -144,35 +151,49 @@ def serve(settings: NodeSettings, folder: DataFolder, say: Callable[[str], None]
     # `cxr-node status` takes the lock for a moment.
     with folder.locked(LOCK, patience_seconds=1):
         signals = _Signals()
-        engine = open_engine(folder, settings.database, 0.8 * settings.listener.answer_timeout_seconds)
-        _prepare(settings, engine, folder)
-        folder.sweep()
         keeper = WorkKeeper(settings, folder)
+        keeper.start()
         try:
-            keeper.start()
-            # Loaded while the work process starts.
-            from dicom_node.listener.server import Listener
-            from dicom_node.store.sink import StoreSink
-
-            listener = Listener(settings, StoreSink(settings, folder, engine, keeper.call), tell=_log_event)
-            port = listener.start()
-            log.info("node listens", port=port, ae_title=settings.listener.ae_title)
-            with suppress(BrokenPipeError):  # nobody reads it any more
-                for line in _told(settings, folder, port, listener.takes_any_caller):
-                    say(line)
-            try:
-                while not signals.stopping:
-                    keeper.tend(signals.woken)
-            finally:
-                aborted = listener.stop()
-                log.info("node ends", count=aborted)
+            _run(settings, folder, keeper, signals, say)
         finally:
             keeper.stop()
-            engine.dispose()
+
+
+def _run(
+    settings: NodeSettings, folder: DataFolder, keeper: WorkKeeper, signals: _Signals, say: Callable[[str], None]
+) -> None:
+    """Prepare and listen, until a signal."""
+    # Loaded while the work process loads the model.
+    from dicom_node.listener.server import Listener
+    from dicom_node.store.database import open_engine
+    from dicom_node.store.sink import StoreSink
+
+    engine = open_engine(folder, settings.database, 0.8 * settings.listener.answer_timeout_seconds)
+    try:
+        _prepare(settings, engine, folder)
+        folder.sweep()
+        keeper.go()
+        listener = Listener(settings, StoreSink(settings, folder, engine, keeper.call), tell=_log_event)
+        port = listener.start()
+        log.info("node listens", port=port, ae_title=settings.listener.ae_title)
+        with suppress(BrokenPipeError):  # nobody reads it any more
+            for line in _told(settings, folder, port, listener.takes_any_caller):
+                say(line)
+        try:
+            while not signals.stopping:
+                keeper.tend(signals.woken)
+        finally:
+            aborted = listener.stop()
+            log.info("node ends", count=aborted)
+    finally:
+        engine.dispose()
 
 
 def _prepare(settings: NodeSettings, engine: sa.Engine, folder: DataFolder) -> None:
     """Have a database with a row for every object. Raises DatabaseError."""
+    from dicom_node.store import rebuild
+    from dicom_node.store.database import DamagedDatabaseError, prepare_database, put_aside
+
     try:
         prepare_database(engine, folder)
     except DamagedDatabaseError:
@@ -186,6 +207,8 @@ def _prepare(settings: NodeSettings, engine: sa.Engine, folder: DataFolder) -> N
 
 def _told(settings: NodeSettings, folder: DataFolder, port: int, takes_any_caller: bool) -> list[str]:
     """What the person who starts the node should know."""
+    from dicom_node.destinations.choose import Destinations
+
     listener = settings.listener
     lines = [f"{listener.ae_title} listens on {listener.bind} port {port}{' with TLS' if listener.tls else ''}"]
     if takes_any_caller:

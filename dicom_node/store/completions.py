@@ -12,27 +12,8 @@ import sqlalchemy as sa
 from cxr_core.results.records import PreviousReport
 from dicom_node.store import images
 from dicom_node.store.database import insert_new
+from dicom_node.store.encoded import EncodedResult
 from dicom_node.store.tables import deliveries, instances, results, studies
-
-
-@dataclass(frozen=True, slots=True)
-class EncodedResult:
-    """One result object on the disk."""
-
-    kind: str
-    sop_class_uid: str
-    sop_instance_uid: str
-    series_instance_uid: str
-    instance_number: int
-    file: str
-    """Name in encoded/."""
-
-    bytes: int
-    digest: str
-    """SHA-256 of the file."""
-
-    made_before: bool
-    """The file was there, so that it may have been sent: by a node whose rows are gone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from cxr_core.prediction import ImageResult
 from cxr_core.reading import read_image
 from cxr_core.results.records import AnalysedImage, ResultChoice, ResultError, ResultObject
 from dicom_node.settings import NodeSettings
-from dicom_node.store.completions import EncodedResult
+from dicom_node.store.encoded import EncodedResult
 from dicom_node.store.folder import write_durably
 from dicom_node.work import answers
 from dicom_node.work.analysis import Analyst

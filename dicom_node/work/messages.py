@@ -1,12 +1,15 @@
-"""What the work process and the model process say to each other over their pipe."""
+"""What the work process and the model process say to each other over their pipe; loads next to nothing."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cxr_core.results.records import PreviousReport
-from dicom_node.store.completions import EncodedResult
+from dicom_node.store.encoded import EncodedResult
+
+if TYPE_CHECKING:
+    from cxr_core.results.records import PreviousReport
 
 
 @dataclass(frozen=True, slots=True)

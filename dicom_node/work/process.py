@@ -36,13 +36,18 @@ _LOCK_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """The one message to the work process; the signal CALL means that there is new work."""
+    """The first message to the work process."""
 
     settings: str
     """NodeSettings as JSON."""
 
     root: Path
-    """Of the data folder, which is locked and whose database is prepared."""
+    """Of the data folder, which is locked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """The second and last message: the database is prepared. From then on the signal CALL means new work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +65,23 @@ class Work:
     settings : NodeSettings
         Of the whole node.
     folder : DataFolder
-        Locked, with a prepared database.
+        Locked.
     unusable : callable
         Told in words that the model cannot be loaded.
+    prepared : callable
+        Returns when the database is prepared.
     """
 
-    def __init__(self, settings: NodeSettings, folder: DataFolder, unusable: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        settings: NodeSettings,
+        folder: DataFolder,
+        unusable: Callable[[str], None],
+        prepared: Callable[[], object],
+    ) -> None:
         from dicom_node.work.model_process import ModelProcess
 
-        # Before DBOS is imported: loading the model takes as long as all the rest.
+        # Before all other modules are loaded: loading the model takes as long as all the rest.
         self._model = ModelProcess(settings, folder.encoded, self._count, unusable)
         self._model.start()
         from dicom_node.destinations.choose import Destinations
@@ -80,6 +93,7 @@ class Work:
         from dicom_node.work.engine import Engine
         from dicom_node.work.send import SendBatch
 
+        prepared()
         self._database = open_engine(folder, settings.database)
         destinations = Destinations(settings, folder)
         attempts = settings.analysis.max_attempts
@@ -162,7 +176,7 @@ class Main:
 
     def _work(self, settings: NodeSettings, folder: DataFolder) -> int:
         started = time.monotonic()
-        work = Work(settings, folder, self._unusable)
+        work = Work(settings, folder, self._unusable, self._connection.recv)
         log.info("work begins", seconds=round(time.monotonic() - started, 2))
         while not self._stopping:
             ready = wait([self._connection, self._woken])

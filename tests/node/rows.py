@@ -9,8 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from dicom_node.store import completions, images, receipts
-from dicom_node.store.completions import EncodedResult, Wanted
+from dicom_node.store.completions import Wanted
 from dicom_node.store.database import open_engine, prepare_database
+from dicom_node.store.encoded import EncodedResult
 from dicom_node.store.folder import DataFolder
 from dicom_node.store.tables import deliveries, instances, results, studies
 

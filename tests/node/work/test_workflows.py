@@ -11,7 +11,7 @@ from cxr_core.results.records import PreviousReport
 from dicom_node.destinations.choose import Destinations
 from dicom_node.settings import settings_of
 from dicom_node.store import completions, images, orders
-from dicom_node.store.completions import EncodedResult
+from dicom_node.store.encoded import EncodedResult
 from dicom_node.store.quarantine import Quarantine
 from dicom_node.work.analyse import AnalyseImage
 from dicom_node.work.complete import CompleteStudy, NotNowError
