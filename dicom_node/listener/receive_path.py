@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, cast
 
-import pynetdicom
 from pydicom.dataset import Dataset
 from pynetdicom import _config
 from pynetdicom.association import Association
@@ -30,12 +29,9 @@ from pynetdicom.dul import DULServiceProvider
 from pynetdicom.timer import Timer
 from pynetdicom.transport import AssociationSocket
 
-from cxr_core.errors import CxrError
 from dicom_node.listener.message_memory import MemoryBudget, MessageMemory, MessageTooLargeError
 from dicom_node.listener.uids import raw_value
 
-#: What this file was written against and tested with.
-PYNETDICOM_VERSION = "3.0.4"
 #: Seconds that a thread waits at once before it looks at its clocks and at what it was told meanwhile.
 TICK = 0.25
 #: An A-ASSOCIATE-RQ with 128 contexts of 20 transfer syntaxes, all in the longest UIDs, has 184 KB.
@@ -46,20 +42,6 @@ _MAX_OTHER_BYTES = 1 << 24
 _MAX_WAITING = 16
 _MAX_DRAINED_BYTES = 1 << 20
 _P_DATA_TF, _C_STORE_RQ, _NO_DATA_SET = 0x04, 0x0001, 0x0101
-
-
-class PynetdicomVersionError(CxrError):
-    """Another pynetdicom than the one whose insides this file replaces."""
-
-
-def require_pynetdicom(installed: str = pynetdicom.__version__) -> None:
-    """Raise PynetdicomVersionError unless the tested version is installed."""
-    if installed != PYNETDICOM_VERSION:
-        raise PynetdicomVersionError(
-            f"pynetdicom {installed} is installed",
-            f"{PYNETDICOM_VERSION}, whose receive path the listener replaces",
-            f"install pynetdicom=={PYNETDICOM_VERSION}",
-        )
 
 
 def _has_uid_length(value: str) -> tuple[bool, str]:

@@ -19,7 +19,7 @@ from dicom_node.listener.commitment import Commitment
 from dicom_node.listener.events import ListenerEvent, Tell
 from dicom_node.listener.limits import ConnectionCounts, SenderRates
 from dicom_node.listener.message_memory import MemoryBudget
-from dicom_node.listener.receive_path import TICK, ReceiveLimits, require_pynetdicom
+from dicom_node.listener.receive_path import TICK, ReceiveLimits
 from dicom_node.listener.storage import Storage
 from dicom_node.listener.tls import server_context
 from dicom_node.received import CommitmentReport, CommitmentSink, Sink
@@ -62,7 +62,6 @@ class Listener:
         report_elsewhere: Callable[[CommitmentReport], bool] | None = None,
         tell: Tell | None = None,
     ) -> None:
-        require_pynetdicom()
         listener = settings.listener
         self._bind = (listener.bind, listener.port)
         self._acse_seconds = listener.acse_timeout_seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import socket
 import struct
@@ -12,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import dicom_node.listener
 from dicom_node.listener.message_memory import MemoryBudget, MessageMemory, MessageTooLargeError
-from dicom_node.listener.receive_path import PynetdicomVersionError, require_pynetdicom
+from dicom_node.listener.pinned import PynetdicomVersionError
 from tests.node.listener.harness import (
     ABORT,
     ASSOCIATE_RJ,
@@ -35,10 +37,10 @@ from tests.node.listener.harness import (
 IMPATIENT = {"acse_timeout_seconds": 0.4, "network_timeout_seconds": 0.4}
 
 
-def test_another_pynetdicom_is_refused_with_what_to_do():
-    require_pynetdicom("3.0.4")
+def test_another_pynetdicom_is_refused_with_what_to_do_before_anything_of_it_is_used(monkeypatch):
+    monkeypatch.setattr("dicom_node.listener.pinned.version", lambda name: "3.0.5")
     with pytest.raises(PynetdicomVersionError) as caught:
-        require_pynetdicom("3.0.5")
+        importlib.reload(dicom_node.listener)
     assert str(caught.value) == (
         "pynetdicom 3.0.5 is installed; expected 3.0.4, whose receive path the listener replaces; "
         "install pynetdicom==3.0.4"
