@@ -9,13 +9,14 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from socketserver import TCPServer
 from typing import Any
 from unittest.mock import patch
 
 from pynetdicom import AE, evt
 from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RQ
 from pynetdicom.pdu_primitives import A_ASSOCIATE
-from pynetdicom.transport import AssociationSocket
+from pynetdicom.transport import AssociationSocket, ThreadedAssociationServer
 
 from dicom_node.peers import Peer, Timeouts, TlsClient
 
@@ -55,12 +56,20 @@ def scp(
         entity.add_supported_context(sop_class, scu_role=True, scp_role=True, **options)
     for name, value in settings.items():
         setattr(entity, name, value)
-    with patch.object(AssociationSocket, "_shutdown_socket", _close):
+    with (
+        patch.object(AssociationSocket, "_shutdown_socket", _close),
+        patch.object(ThreadedAssociationServer, "serve_forever", _serve_forever),
+    ):
         server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=list(handlers), ssl_context=tls)
         try:
             yield Peer(THEIRS, host, server.socket.getsockname()[1], client_tls)
         finally:
             server.shutdown()
+
+
+def _serve_forever(self: ThreadedAssociationServer) -> None:
+    """pynetdicom's own looks twice a second whether it shall stop."""
+    TCPServer.serve_forever(self, poll_interval=0.01)
 
 
 def _close(self: AssociationSocket) -> None:

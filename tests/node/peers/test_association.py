@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -12,11 +13,12 @@ import pytest
 
 from cxr_core.errors import SettingsError
 from dicom_node.peers import Cancel, Cause, Peer, Timeouts, echo
+from dicom_node.peers.failure import failed
+from dicom_node.peers.waiting import Waiter
 from tests.node.orthanc_server import free_ports
 from tests.node.peers.fakes import ABORT, HEAD, OURS, PATIENT, THEIRS, Line, command_pdu, raw_peer, response, scp
 
 VERIFICATION = "1.2.840.10008.1.1"
-SHORT = replace(PATIENT, acse_seconds=0.1, dimse_seconds=0.1)
 
 
 def test_an_echo_is_answered() -> None:
@@ -133,21 +135,22 @@ def test_what_a_peer_may_do_instead_of_answering(script: Callable[[Line], None],
 
 
 @pytest.mark.parametrize(
-    ("script", "words"),
+    ("script", "timeouts", "words"),
     [
-        (Line.wait, "no answer to our association request for 0.1 s"),
-        (_instead_of_accepting(b"\x02\0"), "no answer to our association request for 0.1 s"),
-        (_accept_and(Line.wait), "no answer to C-ECHO for 0.1 s"),
+        (Line.wait, {"acse_seconds": 0.1}, "no answer to our association request for 0.1 s"),
+        (_instead_of_accepting(b"\x02\0"), {"acse_seconds": 0.1}, "no answer to our association request for 0.1 s"),
+        (_accept_and(Line.wait), {"dimse_seconds": 0.1}, "no answer to C-ECHO for 0.1 s"),
         # Inside a PDU pynetdicom's own requestor waits for ever.
         (
             _accept_and(lambda line: (line.send(HEAD.pack(4, 100) + bytes(3)), line.wait())),
+            {"dimse_seconds": 0.1},
             "no answer to C-ECHO for 0.1 s",
         ),
     ],
 )
-def test_a_silent_peer_is_left_in_time(script: Callable[[Line], None], words: str) -> None:
+def test_a_silent_peer_is_left_in_time(script: Callable[[Line], None], timeouts: dict[str, float], words: str) -> None:
     with raw_peer(script) as peer:
-        failure = echo(peer, calling_ae_title=OURS, timeouts=SHORT).failure
+        failure = echo(peer, calling_ae_title=OURS, timeouts=replace(PATIENT, **timeouts)).failure
     assert failure is not None
     assert failure.cause is Cause.SILENT
     assert failure.words == words
@@ -184,7 +187,7 @@ def test_a_host_that_does_not_exist() -> None:
 
 def test_a_host_that_answers_no_connection() -> None:
     with _deaf() as address:
-        timeouts = replace(PATIENT, connect_seconds=0.2)
+        timeouts = replace(PATIENT, connect_seconds=1)
         failure = echo(Peer(THEIRS, *address), calling_ae_title=OURS, timeouts=timeouts).failure
     assert failure is not None
     assert failure.cause is Cause.UNREACHABLE
@@ -210,8 +213,24 @@ def test_a_host_is_tried_at_each_of_its_addresses(monkeypatch: pytest.MonkeyPatc
         kinds = [(socket.AF_INET, deaf), (12345, ()), (socket.AF_INET, ("127.0.0.1", peer.port))]
         found = [(family, socket.SOCK_STREAM, 0, "", address) for family, address in kinds]
         monkeypatch.setattr("socket.getaddrinfo", lambda *_args, **_options: found)
-        timeouts = replace(PATIENT, connect_seconds=0.9, whole_seconds=0.6)
+        timeouts = replace(PATIENT, connect_seconds=3)
         assert echo(peer, calling_ae_title=OURS, timeouts=timeouts).failure is None
+
+
+def test_no_address_takes_the_time_of_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    shares: list[float] = []
+
+    def never(_family: int, _address: object, peer: Peer, _waiter: Waiter, until: float) -> socket.socket:
+        shares.append(until - time.monotonic())
+        raise failed(Cause.UNREACHABLE, f"{peer.host} did not answer")
+
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 104))] * 3
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_args, **_options: found)
+    monkeypatch.setattr("dicom_node.peers.connection._connect_tcp", never)
+    timeouts = replace(PATIENT, connect_seconds=6000, whole_seconds=None)
+    assert echo(Peer(THEIRS, "three.invalid", 104), calling_ae_title=OURS, timeouts=timeouts).failure is not None
+    # They fail at once, so that what is left is nearly all.
+    assert [round(share / 100) for share in shares] == [20, 30, 60]
 
 
 def test_no_descriptors_are_left(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,34 +35,35 @@ def _report(request: Dataset, *, failed: int | None = None) -> Dataset:
 class Archive:
     """Takes requests for commitment, and reports on the same association when told so."""
 
-    def __init__(self, status: int = 0, report: Callable[[Dataset], Dataset] | None = None) -> None:
+    def __init__(self, status: int = 0, *reports: Callable[[Dataset], Dataset]) -> None:
         self.requests: list[Dataset] = []
         self.answers: list[int] = []
         self._status = status
-        self._report = report
+        self._reports = reports
         self.thread: threading.Thread | None = None
 
     def __call__(self, event: evt.Event) -> tuple[int, None]:
         assert event.request.RequestedSOPInstanceUID == INSTANCE
         assert event.action_type == 1
         self.requests.append(event.action_information)
-        if self._report is not None:
-            report = self._report(event.action_information)
-            self.thread = threading.Thread(target=self._send, args=(event.assoc, report))
+        if self._reports:
+            reports = [report(event.action_information) for report in self._reports]
+            self.thread = threading.Thread(target=self._send, args=(event.assoc, reports))
             self.thread.start()
         return self._status, None
 
-    def _send(self, association: Any, report: Dataset) -> None:
-        event_type = 2 if "FailedSOPSequence" in report else 1
-        status, _ = association.send_n_event_report(report, event_type, COMMITMENT, INSTANCE)
-        self.answers.append(status.Status)
+    def _send(self, association: Any, reports: list[Dataset]) -> None:
+        for report in reports:
+            event_type = 2 if "FailedSOPSequence" in report else 1
+            status, _ = association.send_n_event_report(report, event_type, COMMITMENT, INSTANCE)
+            self.answers.append(status.Status)
 
     def handlers(self) -> list[tuple[Any, ...]]:
         return [(evt.EVT_N_ACTION, self)]
 
 
 def test_a_report_on_the_same_association_is_taken_and_answered() -> None:
-    archive = Archive(report=_report)
+    archive = Archive(0, _report)
     with scp(CONTEXTS, archive.handlers()) as peer:
         result = commit(peer, [FIRST, SECOND], calling_ae_title=OURS, timeouts=PATIENT)
         assert archive.thread is not None
@@ -77,7 +78,7 @@ def test_a_report_on_the_same_association_is_taken_and_answered() -> None:
 
 
 def test_a_report_says_what_was_not_committed_and_why() -> None:
-    archive = Archive(report=lambda request: _report(request, failed=0x0112))
+    archive = Archive(0, lambda request: _report(request, failed=0x0112))
     with scp(CONTEXTS, archive.handlers()) as peer:
         result = commit(peer, [FIRST, SECOND], calling_ae_title=OURS, timeouts=PATIENT)
     assert result.failure is None
@@ -154,13 +155,14 @@ def test_a_report_on_another_transaction_is_answered_and_not_taken() -> None:
         report.TransactionUID = "2.25.1"
         return report
 
-    archive = Archive(report=other)
+    archive = Archive(0, other, lambda request: _report(request, failed=0x0213))
     with scp(CONTEXTS, archive.handlers()) as peer:
-        result = commit(peer, [FIRST], calling_ae_title=OURS, wait_seconds=0.3, timeouts=PATIENT)
+        result = commit(peer, [FIRST], calling_ae_title=OURS, timeouts=PATIENT)
         assert archive.thread is not None
         archive.thread.join(60)
-    assert archive.answers == [0]
-    assert result.report is None
+    assert archive.answers == [0, 0]
+    assert result.report is not None
+    assert result.report.failed == {FIRST: "0x0213: resource limitation"}
 
 
 def test_a_refusal() -> None:

@@ -227,7 +227,7 @@ def test_a_peer_that_stops_in_the_middle() -> None:
         yield 0x0000, None
 
     with scp(CONTEXTS, [(evt.EVT_C_FIND, handle)]) as peer:
-        timeouts = replace(PATIENT, dimse_seconds=0.2)
+        timeouts = replace(PATIENT, dimse_seconds=1)
         result = find(peer, Level.STUDY, {}, calling_ae_title=OURS, timeouts=timeouts)
         over.set()
     assert len(result.matches) == 1

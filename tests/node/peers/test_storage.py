@@ -17,7 +17,7 @@ from tests.node.peers.fakes import ABORT, OURS, PATIENT, Line, on_store, raw_pee
 
 CR = "1.2.840.10008.5.1.4.1.1.1"
 ALL = [(CR, list(TRANSFER_SYNTAXES.values()))]
-SHORT = replace(PATIENT, dimse_seconds=0.1)
+SHORT = replace(PATIENT, dimse_seconds=1)
 
 
 class Kept:

@@ -86,7 +86,7 @@ def test_a_peer_without_tls() -> None:
 
 def test_a_peer_that_is_silent_in_the_handshake() -> None:
     with raw_peer(Line.wait, tls=TRUSTING) as peer:
-        failure = echo(peer, calling_ae_title=OURS, timeouts=replace(PATIENT, connect_seconds=0.2)).failure
+        failure = echo(peer, calling_ae_title=OURS, timeouts=replace(PATIENT, connect_seconds=1)).failure
     assert failure is not None
     assert failure.cause is Cause.SILENT
     assert "did not answer the TLS handshake; does it speak TLS?" in failure.words
