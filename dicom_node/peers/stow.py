@@ -161,7 +161,7 @@ def _answered(
         return stopped(item, Sent.UNKNOWN, failure)
     failure = http_failure(http_status)
     # A server or gateway that stumbled may have stored the object before (RFC 9110 15.6); a busy one has not.
-    is_unknown = http_status >= 500 and http_status != 503
+    is_unknown = http_status >= 500 and http_status not in (501, 503, 505)
     return stopped(item, Sent.UNKNOWN if is_unknown else Sent.REFUSED, failure)
 
 

@@ -119,8 +119,8 @@ def http_failure(status: int) -> Failure:
         return Failure(Cause.REFUSED, f"the web service does not let us in (HTTP {status}); check the token", status)
     if 300 <= status < 400:
         return Failure(Cause.REFUSED, f"the web service has moved (HTTP {status}); correct its address", status)
-    if status == 404:
-        return Failure(Cause.REFUSED, "there is no DICOMweb service at this address (HTTP 404)", status)
+    if status in (404, 405, 501, 505):
+        return Failure(Cause.NOT_OFFERED, f"there is no such DICOMweb service at this address (HTTP {status})", status)
     if status in (408, 425, 429) or status >= 500:
         return Failure(Cause.STATUS, f"the web service is in trouble (HTTP {status})", status, passing=True)
     return Failure(Cause.STATUS, f"the web service refused the request (HTTP {status})", status)

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import ssl
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from email import message_from_bytes
 from email.policy import HTTP
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -21,71 +16,10 @@ from dicom_node.peers import Cancel, Cause, EncodedObject, Level, Sent, StoreOut
 from tests.dicom_builder import build, gradient
 from tests.node.orthanc_server import free_ports
 from tests.node.peers.fakes import CERTIFICATES, PATIENT, server_context
+from tests.node.peers.web_server import Web, serving
 
 SHORT = replace(PATIENT, dimse_seconds=0.2)
 UIDS = ["2.25.101", "2.25.102", "2.25.103"]
-
-
-@dataclass
-class Web:
-    """A web server: what it was asked, and how it answers."""
-
-    status: int = 200
-    body: Any = None
-    headers: dict[str, str] = field(default_factory=dict)
-    instead: Callable[[BaseHTTPRequestHandler], None] | None = None
-    """Called with the request's handler before its body is read."""
-
-    requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
-    over: threading.Event = field(default_factory=threading.Event)
-    url: str = ""
-
-
-@contextmanager
-def serving(web: Web, tls: ssl.SSLContext | None = None) -> Iterator[Web]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def handle_one(self) -> None:
-            if web.instead is not None:
-                web.instead(self)
-                self.close_connection = True
-                return
-            data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            web.requests.append((self.path, dict(self.headers), data))
-            answer = json.dumps(web.body).encode() if web.body is not None else b""
-            self.send_response(web.status)
-            self.send_header("Content-Type", "application/dicom+json")
-            self.send_header("Content-Length", str(len(answer)))
-            for name, value in web.headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(answer)
-
-        do_GET = do_POST = handle_one  # noqa: N815  # http.server's names
-
-        def log_message(self, *_args: object) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, *_args: object) -> None:
-            """A client that went away is what some tests are about."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    if tls is not None:
-        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    web.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_port}/dicom-web"
-    try:
-        yield web
-    finally:
-        web.over.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def _objects(count: int = 3) -> list[bytes]:
@@ -186,7 +120,8 @@ def test_an_answer_that_does_not_name_an_object(status: int, body: Any, results:
         (400, Sent.REFUSED, "refused the request (HTTP 400)", False),
         (401, Sent.REFUSED, "does not let us in (HTTP 401); check the token", False),
         (403, Sent.REFUSED, "does not let us in (HTTP 403)", False),
-        (404, Sent.REFUSED, "there is no DICOMweb service at this address (HTTP 404)", False),
+        (404, Sent.REFUSED, "there is no such DICOMweb service at this address (HTTP 404)", False),
+        (501, Sent.REFUSED, "there is no such DICOMweb service at this address (HTTP 501)", False),
         (413, Sent.REFUSED, "refused the request (HTTP 413)", False),
         (429, Sent.REFUSED, "is in trouble (HTTP 429)", True),
         (500, Sent.UNKNOWN, "is in trouble (HTTP 500)", True),
@@ -377,6 +312,7 @@ def test_a_limit_and_a_service_that_cuts_off(count: int, headers: dict[str, str]
     ("web", "cause"),
     [
         (Web(401), Cause.REFUSED),
+        (Web(404), Cause.NOT_OFFERED),
         (Web(503), Cause.STATUS),
         (Web(200, "no DICOM"), Cause.NOT_UNDERSTOOD),
         (Web(200, [{"zz": 1}]), Cause.NOT_UNDERSTOOD),
