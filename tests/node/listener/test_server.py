@@ -25,6 +25,22 @@ from tests.node.listener.harness import (
 )
 
 
+def message_begun(node):
+    """The one association of a listener, once a message of which not everything was sent is arriving."""
+    (association,) = node.listener._associations
+    while association.dul.message is None:
+        threading.Event().wait(0.01)
+    return association
+
+
+def settle():
+    """Let threads end that have told all they had to tell."""
+    for thread in threading.enumerate():
+        if thread.name.startswith(("cxr-node-association", "cxr-node-sink")):
+            thread.join(PATIENCE_SECONDS)
+    gc.collect()
+
+
 def test_with_no_settings_it_listens_on_loopback_alone_and_takes_any_caller():
     with running() as node:
         assert node.listener.takes_any_caller
@@ -71,9 +87,7 @@ def test_a_stop_lets_a_message_that_is_arriving_finish():
     with running() as node, node.peer() as peer:
         peer.associate()
         peer.send(p_data(pdv(store_command(), command=True), pdv(b"first ", last=False)))
-        association = next(iter(node.listener._associations))
-        while association.dul.message is None:
-            threading.Event().wait(0.01)
+        association = message_begun(node)
         stopping = threading.Thread(target=node.listener.stop, args=(PATIENCE_SECONDS,))
         stopping.start()
         assert association.stopping.wait(PATIENCE_SECONDS)
@@ -97,14 +111,23 @@ def test_a_stop_waits_for_nobody_who_has_nothing_to_finish(sent):
 
 
 def test_a_stop_is_bounded_by_its_grace_with_a_stalled_peer_and_a_hanging_store():
-    release = threading.Event()
+    begun, release = threading.Event(), threading.Event()
+
+    def hang(received):
+        begun.set()
+        release.wait()
+        return Answer(0x0000)
+
     with running(network_timeout_seconds=600, answer_timeout_seconds=600) as node:
-        node.sink.behave = lambda received: release.wait() or Answer(0x0000)
-        stalled, hanging = node.peer(), node.peer()
+        node.sink.behave = hang
+        stalled = node.peer()
         stalled.associate()
         stalled.send(p_data(pdv(store_command(), command=True), pdv(b"half", last=False))[:-2])
+        message_begun(node)
+        hanging = node.peer()
         hanging.associate()
         hanging.send(p_data(pdv(store_command(), command=True), pdv(b"data")))
+        assert begun.wait(PATIENCE_SECONDS)
         assert node.listener.stop(grace_seconds=0.3) >= 1
         assert stalled.ends() == []
         release.set()
@@ -137,12 +160,12 @@ def test_associations_leave_no_threads_descriptors_or_memory_behind():
 
         many(20)
         node.events.wait("closed", 20)
-        gc.collect()
+        settle()
         before = open_descriptors(), threading.active_count(), len(gc.get_objects())
         many(50)
         node.events.wait("closed", 70)
         node.events.all.clear()
-        gc.collect()
+        settle()
         assert open_descriptors() <= before[0]
         assert threading.active_count() <= before[1]
         assert len(gc.get_objects()) < before[2] + 500
