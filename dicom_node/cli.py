@@ -133,12 +133,17 @@ def check(config: Config = None, data: Data = None, as_json: AsJson = False) -> 
 
 @app.command()
 def status(config: Config = None, data: Data = None, as_json: AsJson = False) -> None:
-    """Say what is done, what waits, and what needs somebody."""
+    """Say what is done, what waits, and what needs somebody.
+
+    Exit code 0 while a node runs, 1 when none does.
+    """
     with _opened(config, data) as (settings, folder, engine):
         from dicom_node.report import status_lines, status_of
 
         told = status_of(settings, folder, engine)
         _tell(told, status_lines(told), as_json)
+        if not told["running"]:
+            raise typer.Exit(1)
 
 
 @app.command(name="list")

@@ -16,7 +16,7 @@ from dicom_node import logs
 from dicom_node.settings import NodeSettings
 from dicom_node.store.folder import DataFolder
 from dicom_node.work.child import CALL, Child
-from dicom_node.work.process import MODULE, Begin, Go
+from dicom_node.work.process import MODULE, Begin, Damaged, Go
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -36,6 +36,10 @@ _STOP_SECONDS = 25.0
 
 class NodeError(CxrError):
     """The node cannot run."""
+
+
+class _DamagedError(Exception):
+    """The database is damaged, and has to be made again."""
 
 
 class WorkKeeper:
@@ -67,7 +71,7 @@ class WorkKeeper:
     def tend(self, woken: int) -> None:
         """Start the process when it is time, then wait until something happens to it, or `woken` is readable.
 
-        Raises NodeError when the process says that it cannot work.
+        Raises NodeError when the process says that it cannot work, _DamagedError when the database is damaged.
         """
         if self._child is None:
             pause = self._again_at - time.monotonic()
@@ -92,7 +96,7 @@ class WorkKeeper:
             self._again_at = time.monotonic() + pause
             log.error("work process ended", exit_code=exit_code, seconds=pause)
         else:
-            raise NodeError(told.words)
+            raise _DamagedError if isinstance(told, Damaged) else NodeError(told.words)
 
     def call(self) -> None:
         """Tell the process that there is new work; from any thread, never waits. It also looks by itself."""
@@ -151,12 +155,15 @@ def serve(settings: NodeSettings, folder: DataFolder, say: Callable[[str], None]
     # `cxr-node status` takes the lock for a moment.
     with folder.locked(LOCK, patience_seconds=1):
         signals = _Signals()
-        keeper = WorkKeeper(settings, folder)
-        keeper.start()
-        try:
-            _run(settings, folder, keeper, signals, say)
-        finally:
-            keeper.stop()
+        while not signals.stopping:
+            keeper = WorkKeeper(settings, folder)
+            keeper.start()
+            try:
+                _run(settings, folder, keeper, signals, say)
+            except _DamagedError:
+                log.error("database damaged")  # found and mended as the loop begins anew
+            finally:
+                keeper.stop()
 
 
 def _run(

@@ -80,7 +80,7 @@ def prepare_database(engine: sa.Engine, folder: DataFolder) -> None:
             if version is None:
                 connection.execute(schema.insert().values(version=SCHEMA_VERSION))
     except sa.exc.DatabaseError as error:
-        if _is_damage(error):
+        if is_damage(error):
             raise DamagedDatabaseError("a damaged database") from error
         kind = type(error.orig).__name__
         raise DatabaseError(
@@ -112,9 +112,14 @@ def _check_version(version: int | None) -> None:
         )
 
 
-def _is_damage(error: sa.exc.DatabaseError) -> bool:
-    code = getattr(error.orig, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+def is_damage(error: BaseException) -> bool:
+    """Whether SQLite says that the file is no database any more."""
+    return _sqlite_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _sqlite_code(error: BaseException) -> int | None:
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
 
 
 def put_aside(folder: DataFolder) -> Path:
@@ -147,9 +152,3 @@ def upsert(
 
 def _insert(engine: sa.Engine, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
     return postgresql.insert(table) if engine.dialect.name == "postgresql" else sqlite.insert(table)
-
-
-def is_locked(error: BaseException) -> bool:
-    """Whether a statement gave up waiting for a lock."""
-    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
-    return code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)

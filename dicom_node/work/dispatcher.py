@@ -19,6 +19,7 @@ from dicom_node import logs
 from dicom_node.destinations.choose import Destinations
 from dicom_node.settings import NodeSettings
 from dicom_node.store import completions, deliveries, images
+from dicom_node.store.database import is_damage
 from dicom_node.work.engine import Engine
 
 log = logs.get(__name__)
@@ -68,15 +69,25 @@ class Dispatcher:
         `analysis.study_quiet_seconds` and `batch_size` are used.
     destinations : Destinations
         Those that deliveries are made to.
+    damaged : callable
+        Called once when the database turns out to be damaged.
     """
 
-    def __init__(self, database: sa.Engine, engine: Engine, settings: NodeSettings, destinations: Destinations) -> None:
+    def __init__(
+        self,
+        database: sa.Engine,
+        engine: Engine,
+        settings: NodeSettings,
+        destinations: Destinations,
+        damaged: Callable[[], None],
+    ) -> None:
         self._database = database
         self._engine = engine
         self._quiet = settings.analysis.study_quiet_seconds
         # Enough that no batch waits for the next look; the rest of a long row stays in its rows.
         self._window = 4 * settings.analysis.batch_size
         self._destinations = destinations
+        self._damaged = damaged
         self._timers: dict[str, _Timer] = {}
         self._clocks = time.time() - time.monotonic()
         self._reconciled = -_RECONCILE_SECONDS
@@ -108,6 +119,9 @@ class Dispatcher:
                 self.look()
             except Exception as error:  # noqa: BLE001  # a locked or full database is no reason to stop
                 log.error("could not look at the rows", **logs.trouble(error))
+                if is_damage(error):
+                    self._damaged()
+                    return
             self._called.wait(self._pause())
 
     def _pause(self) -> float:

@@ -57,6 +57,11 @@ class Hopeless:
     words: str
 
 
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """The process ends, because the database is damaged: it has to be made again first."""
+
+
 class Work:
     """Everything that the process holds, started and stopped in order.
 
@@ -66,8 +71,8 @@ class Work:
         Of the whole node.
     folder : DataFolder
         Locked.
-    unusable : callable
-        Told in words that the model cannot be loaded.
+    end : callable
+        Told why the process has to end.
     prepared : callable
         Returns when the database is prepared.
     """
@@ -76,13 +81,13 @@ class Work:
         self,
         settings: NodeSettings,
         folder: DataFolder,
-        unusable: Callable[[str], None],
+        end: Callable[[Hopeless | Damaged], None],
         prepared: Callable[[], object],
     ) -> None:
         from dicom_node.work.model_process import ModelProcess
 
         # Before all other modules are loaded: loading the model takes as long as all the rest.
-        self._model = ModelProcess(settings, folder.encoded, self._count, unusable)
+        self._model = ModelProcess(settings, folder.encoded, self._count, lambda words: end(Hopeless(words)))
         self._model.start()
         from dicom_node.destinations.choose import Destinations
         from dicom_node.store.database import open_engine
@@ -98,7 +103,7 @@ class Work:
         destinations = Destinations(settings, folder)
         attempts = settings.analysis.max_attempts
         self._engine = Engine(self._database, self.call)
-        self._dispatcher = Dispatcher(self._database, self._engine, settings, destinations)
+        self._dispatcher = Dispatcher(self._database, self._engine, settings, destinations, lambda: end(Damaged()))
         self._sender = SendBatch(self._database, folder, destinations)
         self._engine.workflow("analyse", AnalyseImage(self._database, folder, self._model, attempts))
         self._engine.workflow("complete", CompleteStudy(self._database, folder, self._model, destinations, attempts))
@@ -151,7 +156,7 @@ class Main:
         os.set_blocking(waker, False)
         signal.set_wakeup_fd(waker)
         self._stopping = False
-        self._words: str | None = None
+        self._end: Hopeless | Damaged | None = None
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, self._terminate)
         signal.signal(CALL, lambda *_: None)  # the pipe tells
@@ -159,8 +164,8 @@ class Main:
     def _terminate(self, *_: object) -> None:
         self._stopping = True
 
-    def _unusable(self, words: str) -> None:
-        self._words = words
+    def _has_to_end(self, why: Hopeless | Damaged) -> None:
+        self._end = why
         os.write(self._waker, b"\0")
 
     def run(self) -> int:
@@ -176,12 +181,12 @@ class Main:
 
     def _work(self, settings: NodeSettings, folder: DataFolder) -> int:
         started = time.monotonic()
-        work = Work(settings, folder, self._unusable, self._connection.recv)
+        work = Work(settings, folder, self._has_to_end, self._connection.recv)
         log.info("work begins", seconds=round(time.monotonic() - started, 2))
         while not self._stopping:
             ready = wait([self._connection, self._woken])
-            if self._words is not None:
-                self._connection.send(Hopeless(self._words))
+            if self._end is not None:
+                self._connection.send(self._end)
                 return 2
             if self._connection in ready:
                 return 1  # the parent is gone; what it would have stopped in order goes on at the next start

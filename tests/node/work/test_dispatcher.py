@@ -64,6 +64,7 @@ class World:
         self.rows = Rows(root)
         self.clocks = clocks
         self.queue = Queue()
+        self.damages: list[int] = []
         destination = {"name": "there", "kind": "folder", "folder": "/nowhere", "retry_seconds": 10}
         self.settings = settings_of(
             {"analysis": {"study_quiet_seconds": QUIET, "batch_size": 2}, "destinations": [destination]}, "test"
@@ -73,7 +74,13 @@ class World:
     def another(self) -> Dispatcher:
         """A dispatcher that has just started."""
         destinations = Destinations(self.settings, self.rows.folder)
-        return Dispatcher(self.rows.engine, self.queue, self.settings, destinations)  # type: ignore[arg-type]
+        return Dispatcher(
+            self.rows.engine,
+            self.queue,  # type: ignore[arg-type]
+            self.settings,
+            destinations,
+            lambda: self.damages.append(1),
+        )
 
     def look(self, seconds: float = 0.0) -> None:
         self.clocks.go(seconds)
@@ -210,7 +217,9 @@ def due(world: World, *names: str, peer: str = "") -> list[str]:
     """Deliveries that are due."""
     world.image("2.25.3")
     uids = world.rows.complete("2.25.3", *names, wanted=(Wanted("there", peer, ("sr", "sc")),))
-    world.clocks.day = max(world.clocks.day, time.time() + 1)
+    with world.rows.engine.begin() as connection:
+        mine = deliveries.c.result_uid.in_(uids)
+        connection.execute(deliveries.update().where(mine).values(due_at=world.clocks.day))
     return uids
 
 
@@ -249,7 +258,7 @@ def test_what_is_not_due_waits(world: World) -> None:
     world.rows.change(deliveries, due_at=world.clocks.day + 5)
     world.look()
     assert world.queue.of("send-there") == []
-    world.look(8)
+    world.look(6)
     assert len(world.queue.of("send-there")) == 1
 
 
@@ -268,9 +277,9 @@ def test_due_times_move_along_with_a_clock_that_is_set(world: World) -> None:
         unreachable=True,
     )
     world.clocks.day -= 86400
-    world.look(95)
+    world.look(99)
     assert world.queue.of("send-there") == [batch]
-    world.look(8)
+    world.look(2)
     assert len(world.queue.of("send-there")) == 2
 
 
@@ -309,7 +318,17 @@ def test_a_database_that_is_locked_ends_nothing(world: World, monkeypatch: pytes
     monkeypatch.setattr(images, "queued", locked)
     monkeypatch.setattr(module, "_LOOK_SECONDS", 0.01)
     world.dispatcher._run()
-    assert len(looks) == 2
+    assert (len(looks), world.damages) == (2, [])
+
+
+def test_a_damaged_database_is_told_and_ends_it(world: World) -> None:
+    world.image()
+    with world.rows.engine.begin() as connection:
+        connection.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)"))
+    world.rows.engine.dispose()
+    world.rows.folder.database.write_bytes(b"damaged " * 5000)
+    world.dispatcher._run()
+    assert world.damages == [1]
 
 
 def test_a_study_s_attempts_count_until_another_image_comes(world: World) -> None:
