@@ -255,8 +255,10 @@ def release_quarantined(
 ) -> None:
     """Try an object once more: analyse it again, or take it as if it had just been sent."""
     with _opened(config, data) as (settings, folder, engine):
+        from dicom_node import logs
         from dicom_node.release import release
 
+        logs.configure("command", level="ERROR")  # what is told is told below
         words = release(settings, folder, engine, name)
         _tell({"name": name, "words": words}, [words], as_json)
 
