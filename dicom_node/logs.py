@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any, cast
@@ -94,8 +95,16 @@ def configure(process: str, *, level: str = "INFO") -> None:
     # DBOS brings a handler of its own unless it finds one.
     logging.getLogger("dbos").handlers[:] = [handler]
     logging.getLogger("dbos").setLevel(logging.WARNING)
-    for chatty in ("pydicom", "pynetdicom", "highdicom"):  # they quote values of headers
-        logging.getLogger(chatty).setLevel(logging.CRITICAL + 1)
+    # pydicom's warnings quote values of headers; of other libraries nobody knows, so their text is left out, too.
+    warnings.filterwarnings("ignore", module=r"pydicom\b")
+    logging.captureWarnings(True)
+    for chatty in (
+        "pydicom",
+        "pynetdicom",
+        "highdicom",
+    ):  # they quote values of headers, and set their level themselves
+        logging.getLogger(chatty).handlers[:] = [logging.NullHandler()]
+        logging.getLogger(chatty).propagate = False
 
 
 def _named(process: str) -> structlog.typing.Processor:

@@ -16,7 +16,7 @@ from dicom_node import logs
 from dicom_node.settings import NodeSettings
 from dicom_node.store.folder import DataFolder
 from dicom_node.work.child import CALL, Child
-from dicom_node.work.process import MODULE, Begin, Damaged, Go
+from dicom_node.work.keeping import MODULE, Begin, Damaged, Go
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

@@ -27,14 +27,15 @@ class AnalyseImage:
     model : ModelProcess
         Answers.
     max_attempts : int
-        An image that ends the process so often is set aside.
+        An image that ends the process so often, and at least twice, is set aside.
     """
 
     def __init__(self, database: sa.Engine, folder: DataFolder, model: ModelProcess, max_attempts: int) -> None:
         self._database = database
         self._folder = folder
         self._model = model
-        self._max_attempts = max_attempts
+        # The first time it may have been a neighbour in the batch.
+        self._max_attempts = max(max_attempts, 2)
 
     def __call__(self, key: str, run: int) -> None:
         """Bring the image to an answer, or aside."""

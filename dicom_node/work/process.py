@@ -11,18 +11,16 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 
 from dicom_node import logs
 from dicom_node.settings import NodeSettings
 from dicom_node.store.folder import DataFolder, LockedError
 from dicom_node.work.child import CALL, connect
+from dicom_node.work.keeping import Begin, Damaged, Hopeless
 
 log = logs.get(__name__)
 
-MODULE = "dicom_node.work.process"
 LOCK = "work.lock"
 #: For calls that are under way when the process is asked to stop.
 _GRACE_SECONDS = 10.0
@@ -32,34 +30,6 @@ _FINISHED_SECONDS = 3600.0
 _FORGET_AT_ONCE = 500
 #: An earlier process that is just ending may still hold the lock.
 _LOCK_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Begin:
-    """The first message to the work process."""
-
-    settings: str
-    """NodeSettings as JSON."""
-
-    root: Path
-    """Of the data folder, which is locked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Go:
-    """The second and last message: the database is prepared. From then on the signal CALL means new work."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hopeless:
-    """The process ends, and would again: the words say why and what to do."""
-
-    words: str
-
-
-@dataclass(frozen=True, slots=True)
-class Damaged:
-    """The process ends, because the database is damaged: it has to be made again first."""
 
 
 class Work:

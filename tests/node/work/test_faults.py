@@ -239,6 +239,7 @@ def test_nothing_of_a_patient_and_no_typed_path_is_in_the_log(root: list[Node], 
     node.send([*films, bad])
     complete(node, 4)
     until(lambda: {row.state for row in node.rows(sa.select(deliveries))} == {"delivered"})
+    assert {row.state for row in node.rows(sa.select(instances))} == {"answered", "set_aside"}
     node.kill("model")
     node.kill("process")
     node.run("status")

@@ -121,6 +121,16 @@ def test_a_poisoned_image_is_set_aside_after_so_many_attempts_and_can_be_release
     assert world.rows.one(instances).attempts == 0
 
 
+def test_one_death_sets_nobody_aside_whatever_the_setting(world: World) -> None:
+    """It may have been a neighbour's."""
+    strict = AnalyseImage(world.rows.engine, world.rows.folder, world.model, 1)  # type: ignore[arg-type]
+    key = world.queued_image()
+    images.count_attempts(world.rows.engine, [key])
+    strict(key, 0)
+    assert world.model.asked == [(key, True)]
+    assert world.rows.one(instances).state == "answered"
+
+
 def test_attempts_outlive_the_work_process(world: World) -> None:
     key = world.queued_image()
     images.count_attempts(world.rows.engine, [key])

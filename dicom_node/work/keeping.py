@@ -1,0 +1,37 @@
+"""What the node and the work process that it keeps say to each other over their pipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+#: Of the work process.
+MODULE = "dicom_node.work.process"
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """The first message to the work process."""
+
+    settings: str
+    """NodeSettings as JSON."""
+
+    root: Path
+    """Of the data folder, which is locked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """The second and last message: the database is prepared. From then on the signal CALL means new work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hopeless:
+    """The process ends, and would again: the words say why and what to do."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """The process ends, because the database is damaged: it has to be made again first."""
