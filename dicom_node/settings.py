@@ -117,7 +117,7 @@ class AnalysisSettings(_Section):
     batch_size: int = Field(default=16, ge=1)
     batch_wait_ms: float = Field(default=20, ge=0)
     max_attempts: int = Field(default=3, ge=1)
-    """An image that ends the worker process so often is set aside."""
+    """An image that ends the model process so often, and at least twice, is set aside."""
 
 
 class ResultSettings(_Section):
