@@ -21,7 +21,7 @@ from dicom_node.store.folder import DataFolder
 
 ROOT = Path(__file__).parents[2]
 #: No wait in a test is longer; what takes so long has failed.
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 240.0
 
 
 def until(what: Callable[[], Any], patience_seconds: float = PATIENCE_SECONDS) -> Any:
@@ -82,7 +82,9 @@ class Node:
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Another command of the node, to its end."""
         command = [sys.executable, "-m", "dicom_node.cli", *words, "--config", str(self._config)]
-        return subprocess.run(command, capture_output=True, text=True, env=self._environment, cwd=ROOT, timeout=60)
+        return subprocess.run(
+            command, capture_output=True, text=True, env=self._environment, cwd=ROOT, timeout=PATIENCE_SECONDS
+        )
 
     @property
     def pid(self) -> int:
