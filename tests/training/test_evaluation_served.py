@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,10 @@ from cxr_core.classifier import Classifier
 from cxr_core.errors import BundleError
 from cxr_core.pipeline import Pipeline
 from tests.bundle_builder import answering, labels
+from tests.dicom_builder import build, gradient
 from tests.training.served_answers import FINDINGS, THREE, TWO, example_of, film, phantom_set, scheme_of
 from training.evaluation.files import EvaluationError
+from training.evaluation.metrics import measure
 from training.evaluation.overlap import TRAINING_FILES, overlap
 from training.evaluation.served import serve
 
@@ -57,6 +61,53 @@ def test_a_picture_that_intake_refuses_is_answered_and_counted_beside(
     assert answers.refused[1] is None
     assert answers.failed == (None, None)
     assert answers.called.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("batch_fails", [False, True])
+def test_ages_of_dicom_files_withhold_as_the_pipeline_does(
+    batch_fails: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classifier = answering(tmp_path / "cnn-1.0.0", monkeypatch, [0.0, 3.0])
+    ages = ("051Y", "003Y", None)
+    films = [build(gradient(240, 300), PatientAge=age) for age in ages]
+    examples = [example_of(0, (0,), b"no image"), *(example_of(i, (1,), one) for i, one in enumerate(films, 1))]
+    if batch_fails:
+        real = Classifier.predict
+
+        def predict(self: Classifier, inputs: np.ndarray, ages_years: list | None = None) -> list:
+            if len(inputs) > 1:
+                raise BundleError("no finite answer")
+            return real(self, inputs, ages_years)
+
+        monkeypatch.setattr(Classifier, "predict", predict)
+    answers, _ = serve(classifier, scheme_of(TWO, positive="PNEUMONIA"), examples)
+    expected = [Pipeline(classifier)(example.source)[0].prediction for example in examples[1:]]
+    assert [answer.verdict_withheld for answer in expected] == ["population", None, None]
+    assert answers.withheld == (None, "population", None, None)
+    assert answers.verdicts == (None, None, "PNEUMONIA", "PNEUMONIA")
+    assert answers.called[1:].tolist() == [1, 1, 1]
+    assert measure(answers, resamples=5)["withheld"]["population"] == 1
+
+
+def test_maps_of_all_films_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = phantom_set(20)
+    made: list[weakref.ref] = []
+    alive: list[int] = []
+    real = Classifier.outputs
+
+    def outputs(self: Classifier, inputs: np.ndarray) -> object:
+        found = real(self, inputs)
+        made.append(weakref.ref(found.maps))
+        return found
+
+    def count(done: int, total: int) -> None:
+        gc.collect()
+        alive.append(sum(ref() is not None for ref in made))
+
+    monkeypatch.setattr(Classifier, "outputs", outputs)
+    serve(Classifier("cnn"), dataset.scheme, dataset.examples, progress=count)
+    assert len(made) >= 2
+    assert alive[-1] <= 1, "maps of an earlier batch are still there"
 
 
 def test_labels_are_matched_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +162,7 @@ def test_one_answer_that_is_not_finite_does_not_take_the_batch_with_it(monkeypat
         seen.append(len(inputs))
         if len(inputs) > 1 or len(seen) == 4:  # the batch, and the third image alone
             raise BundleError(f"no finite answer {bad.shape}")
-        return real(self, inputs)
+        return real(self, inputs, ages_years)
 
     monkeypatch.setattr(Classifier, "predict", predict)
     answers, _ = serve(classifier, dataset.scheme, dataset.examples)

@@ -293,9 +293,9 @@ def _method(result: Mapping[str, Any]) -> Iterator[str]:
         "width means that no error was met, not that none can be."
     )
     yield FAILED_RULE
-    yield "Patient ages are taken as unknown, so no verdict is withheld for age here."
+    yield "Ages are those that DICOM files tell; where none is told, no verdict is withheld for age."
     yield (
         "Overlap is found by the content of files: the same film saved anew, or another film of a training patient, "
         "is not found."
     )
-    yield "Sex, age and device of the patients are not known here, so fairness across them was not assessed."
+    yield "No figure is broken down by sex, age or device of the patients, so fairness across them was not assessed."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from training.datasets.examples import Example, LabelScheme, targets_of
 from training.evaluation.files import EvaluationError
 
 BATCH = 32
+_NOTHING = np.empty(0, np.float32)
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -121,26 +122,27 @@ def serve(
     own = LabelScheme(manifest.task, manifest.labels, manifest.positive)
     targets = _targets(examples, scheme, own)
     n, classes = len(examples), len(own.names)
-    predictions: list[Prediction | None] = []
+    predictions: list[Prediction | None] = []  # without their maps
     refused: list[str | None] = []
     failed: list[str | None] = []
     logits = np.full((n, classes), np.nan, np.float32)
     for start in range(0, n, BATCH):
         read = [_read(classifier, example) for example in examples[start : start + BATCH]]
-        good = [i for i, (inputs, _, _) in enumerate(read) if inputs is not None]
-        stacked = np.array([inputs for inputs, _, _ in read if inputs is not None], np.float32)
+        good = [i for i, film in enumerate(read) if film.inputs is not None]
+        stacked = np.array([film.inputs for film in read if film.inputs is not None], np.float32)
         answers: list[Prediction | None] = [None] * len(read)
-        reasons = [reason for _, _, reason in read]
-        for i, answer in zip(good, _predict(classifier, stacked), strict=True):
+        reasons = [film.failed for film in read]
+        for i, answer in zip(good, _predict(classifier, stacked, [read[i].age_years for i in good]), strict=True):
             if isinstance(answer, Prediction):
-                answers[i] = answer
+                # All maps of a large set would fill the memory; the gallery makes the few that it shows anew.
+                answers[i] = replace(answer, maps=_NOTHING, embedding=_NOTHING)
             else:
                 reasons[i] = f"{examples[start + i].source.name}: {answer}"
         if beside is not None and good:
             logits[[start + i for i in good]] = beside(stacked)
         predictions += answers
         failed += reasons
-        refused += [refusal for _, refusal, _ in read]
+        refused += [film.refusal for film in read]
         if progress is not None:
             progress(start + len(read), n)
     return _answers(own, manifest.thresholds, examples, targets, predictions, refused, failed), (
@@ -168,26 +170,43 @@ def _targets(examples: Sequence[Example], scheme: LabelScheme, own: LabelScheme)
     return np.array([names.index(name) for name in theirs], np.int64)[targets]
 
 
-def _read(classifier: Classifier, example: Example) -> tuple[Inputs | None, str | None, str | None]:
-    """Model input, reason of a refusal, reason of a failure (with the file's name)."""
+@dataclass(frozen=True, eq=False, slots=True)
+class _Read:
+    """One file as read."""
+
+    inputs: Inputs | None = None
+    """Model input (150, 150, 3); None where it failed."""
+
+    age_years: float | None = None
+    """As the file tells it; most pictures do not."""
+
+    refusal: str | None = None
+    failed: str | None = None
+    """With the file's name."""
+
+
+def _read(classifier: Classifier, example: Example) -> _Read:
     try:
         image = read_image(example.source.load(), classifier.settings.limits)
         refusal = examine(image.facts, classifier.settings.intake).refusal
         if image.source is None or image.attributes is None:
             raise ImageReadError("object without pixel data")
-        return model_input(image, classifier.bundle.manifest.input_scaling), refusal, None
+        inputs = model_input(image, classifier.bundle.manifest.input_scaling)
+        return _Read(inputs, image.facts.age_years, refusal)
     except ImageReadError as error:
-        return None, None, f"{example.source.name}: {error}"
+        return _Read(failed=f"{example.source.name}: {error}")
 
 
-def _predict(classifier: Classifier, inputs: Inputs) -> Iterator[Prediction | BundleError]:
-    """The batch's answers; where one image has none, the others keep theirs. Ages are unknown here."""
+def _predict(
+    classifier: Classifier, inputs: Inputs, ages_years: list[float | None]
+) -> Iterator[Prediction | BundleError]:
+    """The batch's answers; where one image has none, the others keep theirs."""
     try:
-        yield from classifier.predict(inputs)
+        yield from classifier.predict(inputs, ages_years)
     except BundleError:
-        for one in inputs:
+        for one, age in zip(inputs, ages_years, strict=True):
             try:
-                yield from classifier.predict(one[np.newaxis])
+                yield from classifier.predict(one[np.newaxis], [age])
             except BundleError as error:
                 yield error
 
