@@ -26,6 +26,8 @@ MANIFEST, MODEL, DOMAIN, GOLDEN, CARD = "bundle.json", "model.tflite", "domain.n
 DEFAULT_MODEL = "cnn"
 #: Environment variable with further folders of bundles, separated like PATH.
 MODELS_VARIABLE = "CXR_MODELS"
+#: What a bundle may be called, and how its versions are written.
+NAME_PATTERN, VERSION_PATTERN = r"^[a-z0-9_]+$", r"^\d+\.\d+\.\d+$"
 
 
 #: A probability or a share of patients.
@@ -58,8 +60,8 @@ class Manifest(_Part):
     """bundle.json. Labels, thresholds and limits are data of the bundle; nothing of them is in code."""
 
     format: Literal[1]
-    name: str = Field(pattern=r"^[a-z0-9_]+$")
-    version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
+    name: str = Field(pattern=NAME_PATTERN)
+    version: str = Field(pattern=VERSION_PATTERN)
     description: str
     task: Literal["single_label", "multi_label"]
     labels: tuple[Label, ...]

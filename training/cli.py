@@ -53,8 +53,10 @@ Epochs = Annotated[int, typer.Option(min=1, help="Of the network, or of its head
 FineTuningEpochs = Annotated[int, typer.Option(min=0, help="Of the final layers of MobileNetV2, after the head.")]
 BaseWeights = Annotated[str, typer.Option(help="Of MobileNetV2: imagenet (downloaded once), none, or a file.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Of all replicas together.")]
-Seed = Annotated[int, typer.Option(min=0)]
-LabelSmoothing = Annotated[float, typer.Option(min=0, max=0.5)]
+Seed = Annotated[int, typer.Option(min=0, help="Of weights, order and augmentation; another one, another run.")]
+LabelSmoothing = Annotated[
+    float, typer.Option(min=0, max=0.5, help="Share of each label spread over all classes; 0: labels as they are.")
+]
 SoftLabels = Annotated[
     Optional[Path], typer.Option(exists=True, dir_okay=False, help="soft_labels.csv of `cross-validate`.")
 ]
@@ -179,7 +181,7 @@ def fit(
     task: Task = None,
     finding: FindingName = None,
     augment: Annotated[bool, typer.Option("--augment/--no-augment", help="Augmented pictures.")] = True,
-    dropout: Annotated[bool, typer.Option("--dropout/--no-dropout")] = True,
+    dropout: Annotated[bool, typer.Option("--dropout/--no-dropout", help="Dropout before the dense layers.")] = True,
     deterministic: Annotated[bool, typer.Option("--deterministic", help="The same bits again; slower.")] = False,
     distribute: Annotated[
         Distribution, typer.Option(help="mirrored: the GPUs here; multiworker: the machines of TF_CONFIG.")
@@ -194,6 +196,9 @@ def fit(
     Stopped runs go on after their last whole epoch when the same command is given again.
     """
     with _one_line_errors("fit"):
+        from training.bundle_folder import check_name
+
+        check_name(version)
         _quiet_tensorflow()
         from training.distribute import is_chief
         from training.export import export as write_bundle
@@ -287,6 +292,10 @@ def export(
 ) -> None:
     """Convert a run to a bundle: refused where the graph answers otherwise than Keras."""
     with _one_line_errors("export"):
+        from training.bundle_folder import check_name, place_for
+
+        check_name(version, name)
+        place_for(out)
         _quiet_tensorflow()
         from training import run_folder
         from training.export import export as write_bundle
@@ -397,7 +406,7 @@ def probe(
 
 @app.command()
 def card(
-    bundle: Annotated[str, typer.Argument(help="Name or folder of a bundle.")],
+    bundle: Annotated[str, typer.Argument(help="Name of a model, a bundle folder, or a run folder.")],
     probes: Annotated[
         Optional[Path], typer.Option(exists=True, dir_okay=False, help="probes.json of `cxr-train probe`.")
     ] = None,

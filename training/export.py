@@ -16,7 +16,7 @@ from cxr_core.phantom import PhantomSettings, display_values
 from cxr_core.preprocess import InputScaling, scaled, to_input
 from training import run_folder
 from training.augment import augment
-from training.bundle_folder import write_manifest
+from training.bundle_folder import place_for, put_in_place, write_manifest
 from training.datasets.examples import Dataset
 from training.domain_fit import fit_domain_check
 from training.evaluation.metrics import measure
@@ -34,15 +34,17 @@ COMPARED_FILMS = 200
 
 
 def export(run: Path, dataset: Dataset, out: Path, version: str, name: str | None, progress: Progress) -> Path:
-    """Write the bundle folder `out` of a finished run, whole or not at all; returns it.
+    """Write the bundle folder `out` of a finished run, whole or not at all; returns its full path.
 
     Raises
     ------
     RunError
-        The folder is no finished run, or the data set is not the one it was fitted on.
+        The folder is no finished run, the data set is not the one it was fitted on, or `out` is something else than
+        a bundle.
     ExportError
         The graph answers otherwise than Keras, or there are too few films to tell.
     """
+    out = place_for(out)
     config = run_folder.read_json(run / run_folder.CONFIG)
     fitted = run_folder.read_json(run / run_folder.CALIBRATION)
     split = run_folder.read_split(run, dataset)
@@ -97,8 +99,7 @@ def export(run: Path, dataset: Dataset, out: Path, version: str, name: str | Non
         }
         write_manifest(work, manifest, model_card(manifest, config, fitted))
         Classifier(str(work))
-        shutil.rmtree(out, ignore_errors=True)
-        work.rename(out)
+        put_in_place(work, out)
     except OSError as error:
         raise output_error(out.parent, error) from error
     finally:

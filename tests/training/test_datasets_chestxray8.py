@@ -220,7 +220,7 @@ def test_an_image_in_no_list_is_noted_and_one_in_both_refused(nih: Path) -> None
     [
         ({"finding": "flu"}, "finding flu; expected one of Atelectasis"),
         ({"finding": "Hernia"}, "no images of Hernia in Data_Entry_2017.csv"),
-        ({"task": "one_finding"}, "task one_finding with finding None"),
+        ({"task": "one_finding"}, "task one_finding without a finding; expected one of Atelectasis"),
         ({"task": "all_findings", "finding": "Mass"}, "task all_findings with finding Mass"),
         ({"task": "everything"}, "task everything; expected diseased or one_finding or all_findings"),
     ],

@@ -151,8 +151,12 @@ def scheme_of(task: Task | None, finding: str | None) -> LabelScheme:
     task = task or ("one_finding" if finding else "diseased")
     if task not in get_args(Task):
         raise DatasetError(f"task {task}", " or ".join(get_args(Task)), "name one of them")
-    if (task == "one_finding") != (finding is not None):
-        raise DatasetError(f"task {task} with finding {finding}", "a finding for one_finding only", "name both or none")
+    if task == "one_finding" and finding is None:
+        raise DatasetError(
+            "task one_finding without a finding", f"one of {', '.join(_BY_NAME)}", "name it by --finding"
+        )
+    if task != "one_finding" and finding is not None:
+        raise DatasetError(f"task {task} with finding {finding}", "a finding for one_finding only", "leave one out")
     if task == "all_findings":
         return LabelScheme("multi_label", FINDINGS, None)
     if finding is None:
