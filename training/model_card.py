@@ -5,27 +5,14 @@ After Mitchell et al., Model Cards for Model Reporting (FAT* 2019).
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
-Json = Mapping[str, Any]
+from training.card_figures import figures_section, number
+from training.input_batches import CHESTLESS
 
-#: Rows of the table of figures: key, words, digits after the point, whether a share printed in per cent.
-_ROWS = (
-    ("auc", "AUC", False),
-    ("accuracy", "accuracy at the threshold", True),
-    ("accuracy_argmax", "accuracy of the likelier answer", True),
-    ("loss", "log loss of the calibrated probability", False),
-    ("recall", "recall (sensitivity)", True),
-    ("specificity", "specificity", True),
-    ("precision", "precision", True),
-    ("f1", "F1", True),
-    ("average_precision", "average precision", False),
-    ("brier", "Brier score", False),
-    ("ece", "expected calibration error, 15 bins", False),
-)
+Json = Mapping[str, Any]
 
 
 def model_card(manifest: Json, config: Json, fitted: Json) -> str:
@@ -34,11 +21,11 @@ def model_card(manifest: Json, config: Json, fitted: Json) -> str:
     parts = [
         f"# {manifest['name']} {manifest['version']}",
         f"{manifest['description']}. **Research use; not a medical device, not for diagnosis.**",
-        _answer(manifest),
+        _answer(manifest, fitted, kaggle),
         _population(manifest, kaggle),
         _training(manifest, config, fitted, kaggle),
-        _figures(manifest),
-        _limits(manifest, kaggle),
+        figures_section(manifest, f"Recipes tried{'' if kaggle else ', on other films'}: docs/training-trials.md."),
+        _limits(manifest, config["settings"], kaggle),
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
@@ -53,9 +40,9 @@ def with_section(card: str, section: str) -> str:
 def trials_section(found: Json) -> str:
     """What cross_validation.json says of the recipe."""
     settings = found["settings"]
-    epochs = f"{settings['epochs']} epochs"
+    epochs = _counted(settings["epochs"], "epoch")
     if settings["model"] == "mobilenetv2":
-        epochs = f"{settings['epochs']} + {settings['fine_tuning_epochs']} epochs"
+        epochs = f"{settings['epochs']} + {_counted(settings['fine_tuning_epochs'], 'epoch')}"
     lines = [
         "## The recipe on patients and file numbers left out",
         f"The network fitted anew ({epochs}) without each part in turn and judged on it, never on the hold-out. Figures after",
@@ -69,10 +56,10 @@ def trials_section(found: Json) -> str:
         rows["all folds together"] = found["out_of_fold"]
     for name, figures in rows.items():
         after = figures["calibrated"]
-        accuracy, loss = _number(after["accuracy"], True), _number(after["loss"], False)
-        lines.append(f"| {name} | {figures['n']} | {accuracy} | {loss} | {_number(after['auc'], False)} |")
+        accuracy, loss = number(after["accuracy"], True), number(after["loss"], False)
+        lines.append(f"| {name} | {figures['n']} | {accuracy} | {loss} | {number(after['auc'], False)} |")
     if kinds := {**found.get("stratum", {}), **found.get("stream", {})}:
-        told = "; ".join(f"{name} {_number(kind['accuracy'], True)} of {kind['n']}" for name, kind in kinds.items())
+        told = "; ".join(f"{name} {number(kind['accuracy'], True)} of {kind['n']}" for name, kind in kinds.items())
         lines += ["", f"Right out of fold, by kind and series of file names: {told}."]
     return "\n".join(lines)
 
@@ -82,7 +69,7 @@ def probes_section(found: Json) -> str:
     plain = found["unchanged"]
     lines = [
         "## Shortcuts and maps",
-        f"On {found['n']} films (accuracy {_number(plain['accuracy'], True)} unchanged). The lines were set before any model was measured.",
+        f"On {found['n']} films (accuracy {number(plain['accuracy'], True)} unchanged). The lines were set before any model was measured.",
         "",
         *(f"- {line['what']}: {line['words']}" for line in found["lines"]),
         "",
@@ -90,12 +77,12 @@ def probes_section(found: Json) -> str:
         "|---|---|---|---|",
     ]
     for copy in found["perturbations"]:
-        accuracy, flips = _number(copy["accuracy"], True), _number(copy["flip_rate"], True)
-        lines.append(f"| {copy['words']} | {accuracy} | {_number(copy['loss'], False)} | {flips} |")
+        accuracy, flips = number(copy["accuracy"], True), number(copy["flip_rate"], True)
+        lines.append(f"| {copy['words']} | {accuracy} | {number(copy['loss'], False)} | {flips} |")
     known = [baseline for baseline in found["baselines"] if baseline["accuracy"] is not None]
     if known:
         told = "; ".join(
-            f"{baseline['words']}: {_number(baseline['accuracy'], True)}, AUC {_number(baseline['auc'], False)}"
+            f"{baseline['words']}: {number(baseline['accuracy'], True)}, AUC {number(baseline['auc'], False)}"
             for baseline in known
         )
         lines += ["", f"What can be told without looking at lungs: {told}."]
@@ -110,26 +97,46 @@ def probes_section(found: Json) -> str:
     return "\n".join(lines)
 
 
-def _answer(manifest: Json) -> str:
+def _answer(manifest: Json, fitted: Json, kaggle: bool) -> str:
     names = [label["name"] for label in manifest["labels"]]
-    positive = manifest["positive"]
-    if positive is None:
-        kind = (
-            "The probability of each finding" if manifest["task"] == "multi_label" else "The probability of each class"
-        )
-        return f"## What it answers\n{kind} in one frontal chest film: {', '.join(names)}; temperature {manifest['temperature']:.3f}."
-    low, high = manifest["indeterminate"]
-    negative = next(name for name in names if name != positive)
+    positive, thresholds = manifest["positive"], manifest["thresholds"]
+    fixed = f"Temperature {manifest['temperature']:.3f}. Fixed on the calibration patients, who were not trained on."
+    if positive is not None:
+        low, high = manifest["indeterminate"]
+        negative = next(label for label in manifest["labels"] if label["name"] != positive)
+        asked = f"""The calibrated probability of {positive} in one frontal chest film, at a prevalence of {manifest["prevalence"]:g}, and one of three
+answers: {positive}, {negative["name"]}, indeterminate. {negative["name"]} means: {negative["meaning"]}."""
+        points = [
+            f"Threshold {thresholds[positive]:.3f}: {manifest['threshold_rule']}.",
+            f"Indeterminate from {low:.3f} to {high:.3f}; {fixed[0].lower()}{fixed[1:]}",
+        ]
+        ruled_out = "pneumonia" if kaggle else positive
+    elif manifest["task"] == "multi_label":
+        asked = f"""The calibrated probability of each of {len(names)} findings in one frontal chest film, each at a prevalence of {manifest["prevalence"]:g}, and whether it
+reaches the finding's threshold. Several may be there at once. None of them reaching it does not mean a healthy chest."""
+        points = [f"Thresholds: {manifest['threshold_rule']}.", *_meanings(manifest), fixed]
+        ruled_out = "any finding"
+    else:
+        asked = f"""The calibrated probability of each of {len(names)} classes in one frontal chest film, each as frequent as the others, and the likeliest
+class: {", ".join(names)}. It always names one, whatever else the film shows."""
+        points = [f"Answer: {manifest['threshold_rule']}.", *_meanings(manifest), fixed]
+        ruled_out = "any class"
+    points += [*fitted.get("notes", ()), "The verdict is withheld outside the population and out of domain."]
+    listed = "\n".join(f"- {point}" for point in points)
     return f"""## What it answers
-The calibrated probability of {positive} in one frontal chest film, at a prevalence of {manifest["prevalence"]:g}, and one of three
-answers: {positive}, {negative}, indeterminate. {negative} means: {manifest["labels"][names.index(negative)]["meaning"]}.
+{asked}
 
-- Threshold {manifest["thresholds"][positive]:.3f}: {manifest["threshold_rule"]}.
-- Indeterminate from {low:.3f} to {high:.3f}; temperature {manifest["temperature"]:.3f}. Fixed on the calibration patients, who were not trained on.
-- The verdict is withheld outside the population and out of domain.
+{listed}
 
 It is meant for research on such films and for showing how an answer comes about. It must not be used to diagnose, to triage, to
-rule pneumonia out, on other ages, on other regions or views, or as a measure of severity."""
+rule {ruled_out} out, on other ages, on other regions or views, or as a measure of severity."""
+
+
+def _meanings(manifest: Json) -> list[str]:
+    """What each label means, with its threshold where it has one."""
+    thresholds = manifest["thresholds"]
+    cuts = {name: f", from {cut:.3f} on" for name, cut in thresholds.items()}
+    return [f"{label['name']}{cuts.get(label['name'], '')}: {label['meaning']}" for label in manifest["labels"]]
 
 
 def _population(manifest: Json, kaggle: bool) -> str:
@@ -154,14 +161,9 @@ def _training(manifest: Json, config: Json, fitted: Json, kaggle: bool) -> str:
         else "Labels: as the data set gives them."
     )
     base = "" if fitted["base"] == "none" else f"\nBase of the network: {fitted['base']}."
-    epochs = f"{settings['epochs']} epochs"
+    epochs = _counted(settings["epochs"], "epoch")
     if settings["model"] == "mobilenetv2":
-        epochs = f"{settings['epochs']} epochs of the head, {settings['fine_tuning_epochs']} of fine-tuning"
-    teacher = (
-        f"; {100 * settings['teacher_share']:.0f} % of the target from models that had not seen the film"
-        if settings["teacher_share"]
-        else ""
-    )
+        epochs += f" of the head, {settings['fine_tuning_epochs']} of fine-tuning"
     versions = ", ".join(f"{name} {number}" for name, number in config["versions"].items())
     return f"""## Training
 {manifest["training_data"]}. {labels}
@@ -172,62 +174,68 @@ def _training(manifest: Json, config: Json, fitted: Json, kaggle: bool) -> str:
 | calibration | {films["calibration"]} | {patients["calibration"]} |
 | hold-out | {films["holdout"]} | {patients["holdout"]} |
 
-Parts share no patient group; a group's part follows from a hash of its name; exact duplicates dropped. {epochs}, Adam, sparse
-categorical cross-entropy with {settings["label_smoothing"]:g} of label smoothing{teacher}, batches of {settings["batch_size"]}, classes weighing alike, weights averaged
-over the steps, seed {settings["seed"]}; augmented in position, stretch, tone, sharpness and compression, with noise, with corners and
-borders covered or taken from other films, never flipped.{base}
+{_parts(settings)}{epochs}, Adam, {_loss(manifest, settings)}, batches of {settings["batch_size"]}, weights averaged
+over the steps, seed {settings["seed"]}; {_augmentation(manifest, settings)}.{base}
 Versions: {versions}. Fingerprint of the training files: `{manifest["training_fingerprint"]}`; their digests are in `training_files.txt`."""
 
 
-def _figures(manifest: Json) -> str:
-    figures = manifest["metrics"].get("holdout")
-    if not figures:
-        return "## Figures\nThe data set has no hold-out; none are given."
-    lines = [
-        "## Figures on the held-out patients",
-        f"{figures['n']} films of {figures['patients']} patient groups, in no training or calibration of this model. Every film"
-        " counts, those with a withheld\nverdict too. 95 % intervals by bootstrap over patients. Recipes tried: docs/training-trials.md.",
-        "",
-        "| figure | value | 95 % interval |",
-        "|---|---|---|",
-    ]
-    for key, words, share in _ROWS:
-        if figures.get(key) is None:
-            continue
-        bounds = figures["ci95"].get(key)
-        interval = f"{_number(bounds[0], share)} to {_number(bounds[1], share)}" if bounds else "not defined"
-        lines.append(f"| {words} | {_number(figures[key], share)} | {interval} |")
-    if manifest["positive"] is not None:
-        (tn, fp), (fn, tp) = figures["confusion_matrix"]
-        lines.append(f"| true negative, false positive, false negative, true positive | {tn}, {fp}, {fn}, {tp} | |")
-        null = figures["ece_null"]
-        lines.append(
-            f"| calibration error that a perfect model would show here | {null['mean']:.3f} | up to {null['p95']:.3f} |"
+def _parts(settings: Json) -> str:
+    """How films came into the parts."""
+    if settings["split"] == "official":
+        return (
+            "The parts are the publisher's: train, val for calibration (where there is none, a share of train, by a hash of"
+            " the group's name),\ntest as hold-out. They share no patient group; exact duplicates dropped outside test.\n"
         )
-    lines.append(f"| indeterminate | {figures['indeterminate']} | |")
-    lines.append(f"| verdict withheld as out of domain | {figures['withheld']['out_of_domain']} | |")
-    agreement = manifest["metrics"]["agreement_with_keras"]
-    lines += [
-        "",
-        f"The graph against Keras over {agreement['films']} films: {agreement['probability']:.1g} in probability,"
-        f" {agreement['maps_relative']:.1g} in the maps.",
-    ]
-    return "\n".join(lines)
+    return "Parts share no patient group; a group's part follows from a hash of its name; exact duplicates dropped.\n"
 
 
-def _limits(manifest: Json, kaggle: bool) -> str:
+def _loss(manifest: Json, settings: Json) -> str:
+    """What the steps minimised, and what weighed how much in it."""
+    several = manifest["task"] == "multi_label"
+    text = "sigmoid cross-entropy of every finding" if several else "sparse categorical cross-entropy"
+    if settings["label_smoothing"]:
+        text += f" with {settings['label_smoothing']:g} of label smoothing"
+    if settings["teacher_share"]:
+        text += f", {100 * settings['teacher_share']:.0f} % of the target from models that had not seen the film"
+    if several:
+        return f"{text}, films with a finding weighing as much as those\nwithout it, but a film at most 20 times"
+    return f"{text}, classes weighing alike"
+
+
+def _augmentation(manifest: Json, settings: Json) -> str:
+    if not settings["augmented"]:
+        return "films not augmented"
+    text = (
+        "augmented in position, stretch, tone, sharpness and compression, with noise, with corners and borders covered or"
+        " taken from\nother films, never flipped"
+    )
+    if manifest["task"] == "single_label":
+        text += f"; {100 * CHESTLESS:.0f} % of the films shown without a chest, with a label drawn by lot"
+    return text
+
+
+def _limits(manifest: Json, settings: Json, kaggle: bool) -> str:
     rows, columns = manifest["map_grid"]
     text = f"""## Maps and limits
 Grad-CAM on a grid of {rows} x {columns}: model attention, not a lesion outline; comparable only within one image."""
     if kaggle:
         text += """
 Shortcuts that the data set invites: in the originals the aspect ratio, the sharpness and burnt-in letters differ between the
-classes. Films are squashed to a square, stretched, blurred and covered in training against that; `cxr-train probe` measures what
-is left of it, and where the maps lie."""
+classes. `cxr-train probe` measures how far the answers hang on them, and where the maps lie."""
+    else:
+        text += """
+Shortcuts (letters, borders, sharpness, the scanner of a class) are likely where classes come from different places; `cxr-train probe`
+measures how far the answers hang on them, and where the maps lie."""
+    if not settings["augmented"]:
+        return text
+    text += """
+Against shortcuts films were squashed to a square, stretched and blurred in training, and their corners and borders covered or
+taken from other films."""
+    if manifest["task"] == "single_label":
+        text += """ Films without a chest were shown with a label drawn by lot. So the probe that erases the chest's centre is one
+that was trained on: passing it shows that the training took, not that the answers rest on the lungs."""
     return text
 
 
-def _number(value: float, share: bool) -> str:
-    if math.isnan(value):
-        return "not defined"
-    return f"{100 * value:.1f} %" if share else f"{value:.3f}"
+def _counted(count: int, unit: str) -> str:
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
