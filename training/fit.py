@@ -25,10 +25,11 @@ from training.distribute import agree, is_chief, lost_workers_named, strategy_of
 from training.evaluation.curves import draw_curves
 from training.input_batches import TrainingBatches, greys_of, variant_of
 from training.loop import AVERAGING, Loop, LossSettings, validation_figures
-from training.networks import ARCHITECTURES, Architecture, Phase, set_trainable
+from training.networks import ARCHITECTURES, Architecture, Phase, check_base_weights, set_trainable
 from training.pictures import PictureStore, Progress, open_store, output_error
 from training.run_folder import Checkpoint, RunError
 from training.settings import Distribution, FitSettings
+from training.soft_labels import read_soft_labels
 from training.split import Split, blocks_of, official_split, pooled_split
 
 FloatArray = npt.NDArray[np.float32]
@@ -78,6 +79,10 @@ def fit(dataset: Dataset, data: Path, settings: FitSettings, around: Surrounding
     out = around.out
     worker = worker_of(around.distribution)
     chief = worker == 0
+    architecture = ARCHITECTURES[settings.model]
+    if architecture.has_base:
+        check_base_weights(settings.base_weights)
+    taught = None if soft_labels is None else read_soft_labels(soft_labels, dataset.scheme.names)
     if chief:
         _claim(out, settings, dataset, data, soft_labels)
     if (out / run_folder.CALIBRATION).exists():
@@ -90,22 +95,23 @@ def fit(dataset: Dataset, data: Path, settings: FitSettings, around: Surrounding
     cache = around.cache or out / "pictures"
     if not chief:  # workers that share a folder must not decode into the same file
         cache = (around.cache or out).with_name(f"{(around.cache or out).name}.worker-{worker}")
-    pool = [e for e in dataset.examples if settings.split == "official" or e.split != "test"]
+    pool = pool_of(dataset, settings)
+    if taught is not None and not any(example.sha256 in taught for example in pool):
+        raise RunError(f"{soft_labels} without any training file", "soft labels of this data set", "check the file")
     store, examples = open_store(cache, pool, skip_unreadable=around.skip_unreadable, progress=around.progress)
-    split = _split_of(examples, settings)
-    _check_parts(split, dataset.scheme)
+    split = split_of(examples, settings)
+    check_parts(split, dataset.scheme, settings.leave_out)
     if chief:
         run_folder.write_split(out, split)
         for line in _described(split, dataset.scheme, settings):
             around.say(line)
-    architecture = ARCHITECTURES[settings.model]
     with strategy.scope():
         network, base = architecture.build(len(dataset.scheme.labels), settings.base_weights)
         if not settings.dropout:
             for layer in network.layers:
                 if isinstance(layer, keras.layers.Dropout):
                     layer.rate = 0.0
-    batches = _batches(store, split.train, dataset.scheme, settings, soft_labels)
+    batches = _batches(store, split.train, dataset.scheme, settings, taught)
     checkpoint = run_folder.read_checkpoint(out)
     if around.distribution == "multiworker":
         told = {
@@ -135,8 +141,7 @@ def fit(dataset: Dataset, data: Path, settings: FitSettings, around: Surrounding
             calibration, logits = _calibrate(loop, network, store, validated, dataset.scheme)
         else:  # what was left out judges the recipe, so nothing is fixed on it
             calibration, logits = UNCALIBRATED, loop.logits(greys_of(store, validated))
-        network.save(out / (run_folder.MODEL + ".part.keras"))
-        (out / (run_folder.MODEL + ".part.keras")).replace(out / run_folder.MODEL)
+        _save(network, out)
         _write_outputs(out, validated, logits, dataset.scheme)
         counts = label_counts(split.train, dataset.scheme)
         result = asdict(calibration) | {
@@ -154,8 +159,20 @@ def fit(dataset: Dataset, data: Path, settings: FitSettings, around: Surrounding
         shutil.rmtree(cache, ignore_errors=True)
 
 
+def _save(network: keras.Sequential, out: Path) -> None:
+    """model.keras whole or not at all. Raises OutputError."""
+    part = out / (run_folder.MODEL + ".part.keras")
+    try:
+        network.save(part)
+        part.replace(out / run_folder.MODEL)
+    except OSError as error:
+        raise output_error(out, error) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def _claim(out: Path, settings: FitSettings, dataset: Dataset, data: Path, soft_labels: Path | None) -> None:
-    """Write config.json, or find that it is that of the same run."""
+    """Write config.json, or find that it is that of the same run; a start that failed binds nobody."""
     versions = {}
     for name in _PACKAGES:
         try:
@@ -175,7 +192,7 @@ def _claim(out: Path, settings: FitSettings, dataset: Dataset, data: Path, soft_
     except OSError as error:
         raise output_error(out, error) from error
     path = out / run_folder.CONFIG
-    if path.exists():
+    if path.exists() and not run_folder.is_failed_start(out):
         found = run_folder.read_json(path)
         decisive = ("settings", "data_fingerprint", "soft_labels")
         differing = [key for key in decisive if found.get(key) != config[key]]
@@ -186,7 +203,7 @@ def _claim(out: Path, settings: FitSettings, dataset: Dataset, data: Path, soft_
                 "name another --out",
             )
         return
-    if any(out.iterdir()):
+    if not path.exists() and any(out.iterdir()):
         raise RunError(f"{out}, which holds other files", "a new or empty folder", "name another --out")
     run_folder.write_json(path, config)
 
@@ -203,7 +220,13 @@ def _digest(path: Path | None) -> str | None:
         ) from error
 
 
-def _split_of(examples: list[Example], settings: FitSettings) -> Split:
+def pool_of(dataset: Dataset, settings: FitSettings) -> list[Example]:
+    """What a run may look at: without the publisher's test part, unless the publisher's parts are asked for."""
+    return [e for e in dataset.examples if settings.split == "official" or e.split != "test"]
+
+
+def split_of(examples: list[Example], settings: FitSettings) -> Split:
+    """The parts of a run. Raises RunError when there is no part of the name to be left out."""
     split = official_split(examples) if settings.split == "official" else pooled_split(examples)
     if settings.leave_out is None:
         return split
@@ -218,13 +241,15 @@ def _split_of(examples: list[Example], settings: FitSettings) -> Split:
     return Split([example for example in kept if example.patient not in patients], chosen, split.holdout)
 
 
-def _check_parts(split: Split, scheme: LabelScheme) -> None:
-    for part in ("train", "calibration"):
+def check_parts(split: Split, scheme: LabelScheme, leave_out: str | None) -> None:
+    """Raises RunError when a class is in no image of what is trained on, or of what validates."""
+    for part, name in (("train", "the train part"), ("calibration", leave_out or "the calibration part")):
         counts = label_counts(getattr(split, part), scheme)
-        lacking = [name for name, count in counts.items() if count == 0]
+        lacking = [label for label, count in counts.items() if count == 0]
         if scheme.task == "single_label" and lacking:
+            where = name if part == "calibration" or leave_out is None else f"what is left without {leave_out}"
             raise RunError(
-                f"no image of {', '.join(lacking)} in the {part} part",
+                f"no image of {', '.join(lacking)} in {where}",
                 "images of every class from many patients",
                 "add images, or check how the patients are told apart",
             )
@@ -242,7 +267,11 @@ def _described(split: Split, scheme: LabelScheme, settings: FitSettings) -> list
 
 
 def _batches(
-    store: PictureStore, examples: list[Example], scheme: LabelScheme, settings: FitSettings, soft_labels: Path | None
+    store: PictureStore,
+    examples: list[Example],
+    scheme: LabelScheme,
+    settings: FitSettings,
+    taught: dict[str, list[float]] | None,
 ) -> TrainingBatches:
     """Classes weigh alike: the network's own prior is even, whatever the folder holds."""
     targets: npt.NDArray[Any] = targets_of(examples, scheme)
@@ -256,13 +285,9 @@ def _batches(
         counts = np.bincount(targets, minlength=len(scheme.labels))
         weights = len(targets) / (len(counts) * counts[targets])
     teacher = np.zeros((len(examples), len(scheme.labels)), np.float32)
-    if soft_labels is not None:
-        rows = {row["sha256"]: row for row in run_folder.read_rows(soft_labels)}
-        for position, example in enumerate(examples):
-            if example.sha256 in rows:
-                teacher[position] = [float(rows[example.sha256][name]) for name in scheme.names]
-        if not teacher.any():
-            raise RunError(f"{soft_labels} without any training file", "soft labels of this data set", "check the file")
+    for position, example in enumerate(examples):
+        if taught is not None and example.sha256 in taught:
+            teacher[position] = taught[example.sha256]
     return TrainingBatches(
         store,
         examples,

@@ -46,6 +46,9 @@ class Architecture:
     phases: Callable[[int, int], tuple[Phase, ...]]
     """(epochs, fine-tuning epochs) to the phases."""
 
+    has_base: bool = False
+    """Whether it looks at base weights."""
+
 
 def sequential_cnn(classes: int = 2) -> keras.Sequential:
     """The Sequential CNN: Conv2D and MaxPooling2D in turn, Flatten, Dense.
@@ -74,6 +77,14 @@ def sequential_cnn(classes: int = 2) -> keras.Sequential:
     )
 
 
+def check_base_weights(base_weights: str) -> None:
+    """Raises BaseWeightsError where a file is named that is not there."""
+    if base_weights not in ("imagenet", "none") and not Path(base_weights).is_file():
+        raise BaseWeightsError(
+            f"no file {base_weights}", "imagenet, none, or a file of weights", "correct --base-weights"
+        )
+
+
 def mobilenet_v2(classes: int = 2, base_weights: str = "imagenet") -> tuple[keras.Sequential, str]:
     """MobileNetV2 (Sandler et al., CVPR 2018), GlobalAveragePooling2D, Dense; and where the base comes from.
 
@@ -82,7 +93,7 @@ def mobilenet_v2(classes: int = 2, base_weights: str = "imagenet") -> tuple[kera
     Raises
     ------
     BaseWeightsError
-        The file does not fit, or the download failed.
+        The file is not there or does not fit, or the download failed.
     """
     note = "random weights"
     if base_weights in ("imagenet", "none"):
@@ -99,6 +110,7 @@ def mobilenet_v2(classes: int = 2, base_weights: str = "imagenet") -> tuple[kera
         if weights:
             note = "ImageNet, Keras's own weights"
     else:
+        check_base_weights(base_weights)
         base = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=INPUT_SHAPE)
         path = Path(base_weights)
         try:
@@ -141,6 +153,7 @@ ARCHITECTURES = {
             Phase("head", epochs, 1e-3),
             Phase("fine-tuning", fine_tuning, 2e-4, first_trainable=FINE_TUNED_FROM),
         ),
+        has_base=True,
     ),
 }
 #: Fine-tuning begins at this block of the MobileNetV2 base.

@@ -70,6 +70,12 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         raise RunError(f"no readable {path.name} in {path.parent}", "a file of `cxr-train`", "fit again") from error
 
 
+def is_failed_start(folder: Path) -> bool:
+    """Whether nothing of a run is there but what it leaves before its first epoch ends: no other run is lost by it."""
+    left = {path.name for path in folder.iterdir()}
+    return all(name in (CONFIG, SPLIT, "tensorboard") or name.startswith("pictures") for name in left)
+
+
 def write_split(folder: Path, split: Split) -> None:
     """split.csv: which file is in which part."""
     rows = [
