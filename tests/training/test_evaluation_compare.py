@@ -150,10 +150,17 @@ def test_a_run_folder_a_bundle_folder_and_a_name_are_found(tmp_path: Path) -> No
     assert find_candidate("cnn").bundle.manifest.name == "cnn"
     with pytest.raises(BundleError, match="no model named nonsense"):
         find_candidate("nonsense")
-    (tmp_path / "unfinished").mkdir()
-    (tmp_path / "unfinished" / "model.keras").write_bytes(b"")
-    with pytest.raises(EvaluationError, match=r"unfinished without bundle/bundle.json"):
-        find_candidate(str(tmp_path / "unfinished"))
+
+
+@pytest.mark.parametrize("left", ["config.json", "split.csv", "checkpoint.npz", "model.keras"])
+def test_an_unfinished_run_is_called_so_and_told_how_to_finish(tmp_path: Path, left: str) -> None:
+    (tmp_path / left).write_bytes(b"")
+    with pytest.raises(EvaluationError, match=r"unfinished: no bundle/bundle.json.*`cxr-train fit` command again"):
+        find_candidate(str(tmp_path))
+    (tmp_path / "model.keras").write_bytes(b"")
+    (tmp_path / "calibration.json").write_bytes(b"{}")
+    with pytest.raises(EvaluationError, match=r"trained to the end: `cxr-train export .* --out .*bundle`"):
+        find_candidate(str(tmp_path))
 
 
 def test_curves_are_drawn_with_and_without_phases(tmp_path: Path) -> None:

@@ -141,6 +141,7 @@ def test_page_of_several_labels(names: tuple[str, ...], multi: bool, written: tu
         "population": "adults",
         "calibrated_prevalence": 0.5,
         "overlap": None,
+        "calibrated_on": None,
         "keras": None,
         **measure(answers, resamples=20),
     }

@@ -23,6 +23,7 @@ from training.evaluation.files import output_folder, write_result
 from training.evaluation.metrics import FIGURES, measure, point_figures
 from training.evaluation.models import Candidate, find_candidate, keras_logits
 from training.evaluation.overlap import overlap
+from training.evaluation.parts import calibration_films
 from training.evaluation.plots import all_plots
 from training.evaluation.report import report_html, warnings
 from training.evaluation.served import Progress, ServedAnswers, serve
@@ -125,6 +126,7 @@ def summary(
         "population": manifest.population.description,
         "calibrated_prevalence": manifest.prevalence,
         "overlap": overlap(candidate.bundle.folder, answers.examples),
+        "calibrated_on": calibration_films(candidate, answers.examples),
         "resamples": resamples,
         "seed": seed,
         "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),

@@ -11,8 +11,12 @@ import numpy.typing as npt
 
 from cxr_core.bundle import MANIFEST, Bundle, find_bundle, load_bundle
 from training.evaluation.files import EvaluationError
+from training.run_folder import BUNDLE as RUN_BUNDLE
+from training.run_folder import CALIBRATION, CHECKPOINT, CONFIG, HISTORY, SPLIT
+from training.run_folder import MODEL as KERAS_MODEL
 
-HISTORY, KERAS_MODEL, RUN_BUNDLE = "history.csv", "model.keras", "bundle"
+#: What a run leaves behind whether or not it was finished; no bundle holds any of these.
+_OF_A_RUN = (CONFIG, SPLIT, CHECKPOINT, KERAS_MODEL)
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -28,6 +32,9 @@ class Candidate:
     history: Path | None
     """history.csv of its training."""
 
+    split: Path | None
+    """split.csv of its run: which file was trained on, fixed the calibration, or was held out."""
+
     @property
     def title(self) -> str:
         """Name and version."""
@@ -39,15 +46,25 @@ def find_candidate(model: str) -> Candidate:
     folder = Path(model)
     if (folder / RUN_BUNDLE / MANIFEST).is_file():
         bundle = load_bundle(folder / RUN_BUNDLE)
-    elif (folder / KERAS_MODEL).is_file() and not (folder / MANIFEST).is_file():
+    elif not (folder / MANIFEST).is_file() and any((folder / name).is_file() for name in _OF_A_RUN):
+        whole = (folder / KERAS_MODEL).is_file() and (folder / CALIBRATION).is_file()
         raise EvaluationError(
-            f"run folder {folder} without {RUN_BUNDLE}/{MANIFEST}", "a bundle in it", "finish `cxr-train fit`"
+            f"run folder {folder} that is unfinished: no {RUN_BUNDLE}/{MANIFEST}",
+            "a run with its bundle",
+            f"trained to the end: `cxr-train export {folder} --out {folder / RUN_BUNDLE}`"
+            if whole
+            else "give its `cxr-train fit` command again: it goes on after the last whole epoch",
         )
     else:
         bundle = find_bundle(model)
         folder = bundle.folder
-    keras_model, history = folder / KERAS_MODEL, folder / HISTORY
-    return Candidate(bundle, keras_model if keras_model.is_file() else None, history if history.is_file() else None)
+    keras_model, history, split = (folder / name for name in (KERAS_MODEL, HISTORY, SPLIT))
+    return Candidate(
+        bundle,
+        keras_model if keras_model.is_file() else None,
+        history if history.is_file() else None,
+        split if split.is_file() else None,
+    )
 
 
 def keras_logits(path: Path) -> Callable[[FloatArray], FloatArray]:

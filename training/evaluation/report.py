@@ -15,6 +15,7 @@ from training.evaluation.binary_figures import PREVALENCES_PERCENT
 from training.evaluation.cases import Case, file_name
 from training.evaluation.class_figures import BY_CLASS
 from training.evaluation.metrics import FIGURES
+from training.evaluation.parts import calibration_note
 from training.evaluation.served import FAILED_RULE, ServedAnswers
 from training.evaluation.words import NAMES, interval, meaning, shown
 
@@ -86,6 +87,8 @@ def warnings(result: Mapping[str, Any]) -> Iterator[str]:
         )
     if overlap is None:
         yield "The bundle does not list its training files, so whether it was trained on these images is not known."
+    if note := calibration_note(result["calibrated_on"], n, result["data"]["part"]):
+        yield note
     if result["failed"]:
         yield (
             f"{result['failed']} of {n} files could not be read and count as wrong, for example "

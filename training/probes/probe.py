@@ -19,6 +19,7 @@ from training.datasets.examples import Dataset, Example, fingerprint
 from training.evaluation.files import output_folder
 from training.evaluation.models import Candidate, find_candidate
 from training.evaluation.overlap import overlap
+from training.evaluation.parts import calibration_films
 from training.evaluation.served import Progress
 from training.probes.baselines import Baseline, measure_baselines, read_sizes
 from training.probes.copies import PLAIN, Copies, Sizes, Tick, answer_copies, training_features
@@ -51,6 +52,7 @@ def probe(
     examples: Sequence[Example],
     out: Path,
     *,
+    part: str = "",
     train: Sequence[Example] = (),
     sizes: Path | None = None,
     external: Path | None = None,
@@ -70,6 +72,8 @@ def probe(
         Held-out ones.
     out : Path
         Folder to write.
+    part : str
+        What the examples are of the data set ("test", "holdout"), for the report.
     train : sequence of Example
         What the trivial baselines are fitted on; without them there are none.
     sizes : Path, optional
@@ -120,6 +124,7 @@ def probe(
         "data": {
             "kind": dataset.kind,
             "description": dataset.description,
+            "part": part,
             "fingerprint": fingerprint(copies.examples),
         },
         "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -131,6 +136,7 @@ def probe(
         "patients": len({example.patient for example in copies.examples}),
         "unreadable": [{"file": name, "reason": reason} for name, reason in copies.unreadable],
         "overlap": overlap(candidate.bundle.folder, copies.examples),
+        "calibrated_on": calibration_films(candidate, copies.examples),
         "unchanged": asdict(figures_of(targets, plain, called(manifest, plain), copies.in_domain[PLAIN])),
         "perturbations": [_effect_json(change, effect(change)) for change in PERTURBATIONS],
         "shortcuts": [

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from cxr_core.bundle import Manifest
 from training.evaluation import page
 from training.evaluation.files import write_result
+from training.evaluation.parts import calibration_note
 from training.evaluation.plots import COLOURS, new_figure, png_of, tidy
 from training.probes.copies import CHANGES, PLAIN, Copies
 from training.probes.external import ExternalFilm
@@ -119,6 +120,8 @@ def _notes(result: Mapping[str, Any]) -> Iterator[str]:
         yield "The model does not list its training files: whether these films are among them is not known."
     elif shared["training_files"]:
         yield f"{shared['training_files']} of these films are among the model's training files: figures flatter it."
+    if note := calibration_note(result["calibrated_on"], result["n"], result["data"]["part"]):
+        yield note
     if result["unchanged"]["auc"] is None:
         yield "A label is missing among these films, so AUC is not defined and lines on it are not measured."
 
