@@ -46,7 +46,10 @@ FindingName = Annotated[Optional[str], typer.Option(help="The finding of ChestX-
 ModelName = Annotated[str, typer.Option(help="Name of a model, a bundle folder, or a run folder.")]
 Part = Annotated[
     Literal["train", "val", "holdout", "test", "all"],
-    typer.Option(help="train, val (calibration) and holdout by patient group of train/ and val/; test: test/ alone."),
+    typer.Option(
+        help="train, val (calibration) and holdout as the run had them; of a bundle by patient group of train/ and "
+        "val/. test: test/ alone."
+    ),
 ]
 Network = Annotated[Literal["cnn", "mobilenetv2"], typer.Option(help="The network.")]
 Epochs = Annotated[int, typer.Option(min=1, help="Of the network, or of its head on a frozen base.")]
@@ -143,22 +146,13 @@ def _open(data: Path, task: str | None, finding: str | None) -> Dataset:
     return dataset
 
 
-def _part(dataset: Dataset, part: str, data: Path) -> list[Example]:
-    """The examples of a part. Raises DatasetError when there are none."""
-    from training.datasets.examples import DatasetError
-    from training.split import pooled_split
+def _part(dataset: Dataset, part: str, *models: str) -> list[Example]:
+    """The examples of a part, as the run folders among the models had it."""
+    from training.evaluation.models import find_candidate
+    from training.evaluation.parts import part_of
 
-    if part == "all":
-        return list(dataset.examples)
-    if part == "test":
-        chosen = [example for example in dataset.examples if example.split == "test"]
-        expected = "a test/ folder, or test_list.txt"
-    else:
-        split = pooled_split(dataset.examples)
-        chosen = {"train": split.train, "val": split.calibration, "holdout": split.holdout}[part]
-        expected = "images outside test/"
-    if not chosen:
-        raise DatasetError(f"{data} without images of the part {part}", expected, "name another --split or --data")
+    chosen = part_of(dataset, part, [find_candidate(model) for model in models])
+    _say(f"{part}: {len(chosen)} images")
     return chosen
 
 
@@ -326,7 +320,7 @@ def evaluate(
         from training.evaluation.evaluate import lines_of
 
         dataset = _open(data, task, finding)
-        chosen = _part(dataset, split, data)
+        chosen = _part(dataset, split, model)
         settings = Settings(threads=2)
         result = measure(
             model, dataset, chosen, out, part=split, settings=settings, progress=count, resamples=resamples
@@ -352,7 +346,7 @@ def compare(
         from training.evaluation.compare import lines_of
 
         dataset = _open(data, task, finding)
-        chosen = _part(dataset, split, data)
+        chosen = _part(dataset, split, first, second)
         result = measure(
             first,
             second,
@@ -389,12 +383,14 @@ def probe(
         from training.probes.probe import probe as measure
 
         dataset = _open(data, task, finding)
-        train = [] if split in ("train", "all") else _part(dataset, "train", data) if split != "test" else []
+        chosen = _part(dataset, split, model)
+        train = [] if split in ("train", "all", "test") else _part(dataset, "train", model)
         result = measure(
             model,
             dataset,
-            _part(dataset, split, data),
+            chosen,
             out,
+            part=split,
             train=train,
             sizes=sizes,
             external=external,
