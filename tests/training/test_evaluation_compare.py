@@ -14,7 +14,7 @@ import pytest
 
 from cxr_core.errors import BundleError
 from tests.bundle_builder import copy_bundle, labels
-from tests.training.served_answers import FINDINGS, answers_of, phantom_set
+from tests.training.served_answers import FINDINGS, answers_of, dataset_of, phantom_set, scheme_of
 from training.evaluation.compare import DIFFERENCES, compare, differences, lines_of, mcnemar
 from training.evaluation.curves import draw_curves
 from training.evaluation.files import EvaluationError
@@ -111,10 +111,28 @@ def test_comparison_is_written_and_told(tmp_path: Path) -> None:
     assert not re.search(r"https?:|<script|<link|url\(", html)
     assert "Sequential CNN (reference)" in html
     assert "93.95 %" in html
+    assert "The two losses are not one quantity" in html
+    assert "classes weighing alike" in html
     assert re.search(r"No history.csv of mobilenetv2 [\d.]+ is there", html)
     text = "\n".join(lines_of(result))
     assert re.search(r"MobileNetV2 transfer learning \(reference\) +91\.66 % +0\.2030", text)
     assert f"p = {tests['p']:.3g}" in text
+
+
+def test_reference_figures_are_of_pneumonia_alone(tmp_path: Path) -> None:
+    changes = {
+        "labels": labels("NORMAL", "TUBERCULOSIS"),
+        "positive": "TUBERCULOSIS",
+        "thresholds": {"TUBERCULOSIS": 0.5},
+        "indeterminate": [0.4, 0.6],
+    }
+    model = copy_bundle(tmp_path / "other", **changes)
+    films = phantom_set(2).examples
+    dataset = dataset_of(scheme_of(("NORMAL", "TUBERCULOSIS"), positive="TUBERCULOSIS"), films)
+    result = compare(str(model), str(model), dataset, films, tmp_path / "out", resamples=5)
+    assert result["reference"] == []
+    assert "reference" not in "\n".join(lines_of(result))
+    assert "reference" not in (tmp_path / "out" / "compare.html").read_text().split("</style>")[-1]
 
 
 def test_one_model_twice_and_no_curves_of_an_earlier_comparison(tmp_path: Path) -> None:
@@ -163,7 +181,7 @@ def test_an_unfinished_run_is_called_so_and_told_how_to_finish(tmp_path: Path, l
         find_candidate(str(tmp_path))
 
 
-def test_curves_are_drawn_with_and_without_phases(tmp_path: Path) -> None:
+def test_curves_are_drawn_with_and_without_phases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [["epoch", "phase", "accuracy", "loss", "val_accuracy", "val_loss"]]
     rows += [[i, "head", 0.8, 0.5, 0.7, 0.6] for i in (1, 2)] + [[1, "fine_tune", 0.9, 0.3, 0.8, 0.4]]
     pictures = []
@@ -174,6 +192,10 @@ def test_curves_are_drawn_with_and_without_phases(tmp_path: Path) -> None:
         pictures.append(cv2.imread(str(tmp_path / f"{name}.png")))
     assert pictures[0].shape == pictures[1].shape
     assert (pictures[0] != pictures[1]).any(), "the phase is marked"
+    monkeypatch.setattr("training.evaluation.curves.CAPTION", "")
+    draw_curves(tmp_path / "plain.csv", tmp_path / "bare.png")
+    dark = [int((picture[-60:] < 160).sum()) for picture in (pictures[1], cv2.imread(str(tmp_path / "bare.png")))]
+    assert dark[0] > 2 * dark[1], "the caption stands below"
 
 
 @pytest.mark.parametrize(

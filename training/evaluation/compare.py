@@ -1,4 +1,4 @@
-"""`cxr-train compare`: two models on the same images, beside each other and beside the reference figures."""
+"""`cxr-train compare`: two models on the same images, beside each other and beside reference figures."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ from training.evaluation.words import NAMES, difference, shown
 
 Floats = npt.NDArray[np.float64]
 
-#: What the system that this one implements reports, on a test set whose size it does not state.
+#: What the system that this one implements reports, on a test set whose size it does not state; of these labels.
+REFERENCE_LABELS = frozenset(("NORMAL", "PNEUMONIA"))
 REFERENCE = (
     {"model": "Sequential CNN (reference)", "accuracy": 0.9395, "loss": 0.1630},
     {"model": "MobileNetV2 transfer learning (reference)", "accuracy": 0.9166, "loss": 0.2030},
@@ -82,7 +83,7 @@ def compare(
             {"title": title, **summary(candidate, dataset, answers, part=part, resamples=resamples, seed=seed)}
             for title, candidate, answers in zip(titles, candidates, both, strict=True)
         ],
-        "reference": [dict(row) for row in REFERENCE],
+        "reference": [dict(row) for row in REFERENCE] if schemes[0][2] == REFERENCE_LABELS else [],
         "mcnemar": mcnemar(*both),
         "differences": differences(*both, resamples=resamples, seed=seed),
     }
@@ -178,7 +179,9 @@ def lines_of(result: Mapping[str, Any]) -> Iterator[str]:
             f"  McNemar{f' of {name}' if name else ''}: only the first right {test['only_first_right']}, only the "
             f"second {test['only_second_right']}, p = {test['p']:.3g}"
         )
-    yield "The reference figures are of another test set. Research use, not for diagnosis."
+    if result["reference"]:
+        yield "The reference figures are of another test set."
+    yield "Research use, not for diagnosis."
 
 
 def _percent(value: float) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from training.evaluation import page
+from training.evaluation.curves import CAPTION
 from training.evaluation.metrics import FIGURES
 from training.evaluation.report import CALIBRATION, warnings
 from training.evaluation.words import NAMES, definition, difference, interval, shown
@@ -39,15 +40,13 @@ def comparison_html(
         *(page.note(text) for text in _notes(result)),
         page.heading("Accuracy and loss"),
         page.table(("Model", "Accuracy", "95 %", "Loss", "95 %"), _table(result), (1, 2, 3, 4)),
-        page.paragraph(
-            "The reference figures are those reported for the system that this one implements, on a test set whose "
-            "size is not stated; they are no measurement on these images.",
-            quiet=True,
-        ),
+        *_of_the_reference(result),
         page.heading("Loss and accuracy in training"),
     ]
     if curves is not None:
-        parts.append(page.grid("wide", [page.figure(curves, "Solid: training. Dashed: validation.", "curves")]))
+        parts.append(
+            page.grid("wide", [page.figure(curves, f"Solid: training. Dashed: validation. {CAPTION}", "curves")])
+        )
     if without_history:
         parts.append(page.paragraph(f"No history.csv of {' and '.join(without_history)} is there.", quiet=True))
     parts += [
@@ -90,6 +89,15 @@ def _table(result: Mapping[str, Any]) -> Iterator[Sequence[str]]:
         )
     for row in result["reference"]:
         yield row["model"], f"{100 * row['accuracy']:.2f} %", "", f"{row['loss']:.4f}", ""
+
+
+def _of_the_reference(result: Mapping[str, Any]) -> Iterator[str]:
+    if result["reference"]:
+        yield page.paragraph(
+            "The reference figures are those reported for the system that this one implements, on a test set whose "
+            "size is not stated; they are no measurement on these images.",
+            quiet=True,
+        )
 
 
 def _differences(result: Mapping[str, Any]) -> Iterator[Sequence[str]]:

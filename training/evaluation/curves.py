@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,14 @@ from training.evaluation.files import EvaluationError, write_result
 from training.evaluation.plots import COLOURS, new_figure, png_of, tidy
 
 COLUMNS = ("epoch", "accuracy", "loss", "val_accuracy", "val_loss")
+
+#: What must be known before the two curves of a panel are held against each other.
+CAPTION = (
+    "The two losses are not one quantity. Training: of augmented pictures (in a few the chest is covered and the class "
+    "drawn by lot), labels smoothed, classes weighing alike, by the weights as they are at each step. Validation: "
+    "plain log loss of the films as they are, by the averaged weights, before calibration. A gap between the curves, "
+    "either way, is therefore no measure of overfitting by itself."
+)
 
 Row = Mapping[str, str]
 
@@ -42,7 +51,8 @@ def read_history(history: Path) -> list[Row]:
 
 def curves_png(histories: Mapping[str, list[Row]]) -> bytes:
     """A row of two panels (loss, accuracy) for each run, {title: rows}; the panels of a column share their scale."""
-    figure = new_figure(9.6, 3.6 * len(histories) + 0.2)
+    figure = new_figure(9.6, 3.6 * len(histories) + 0.8)
+    figure.supxlabel(textwrap.fill(CAPTION, 150), fontsize=8, x=0.01, ha="left", color="#555555")
     grid = figure.subplots(len(histories), 2, squeeze=False, sharey="col")
     for (title, rows), (left, right) in zip(histories.items(), grid, strict=True):
         prefix = f"{title}: " if title else ""
