@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize, minimize_scalar
+from scipy.optimize import brentq, minimize, minimize_scalar
+from scipy.special import expit
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -29,6 +30,11 @@ class Calibration:
     thresholds: dict[str, float]
     threshold_rule: str
     indeterminate: tuple[float, float] | None
+    intercepts: dict[str, float] = field(default_factory=dict)
+    """Of each finding, added to its logit likewise; empty for other tasks."""
+
+    notes: tuple[str, ...] = ()
+    """What could not be fixed, a line each."""
 
 
 #: Of a run whose validation part judges the recipe.
@@ -94,41 +100,67 @@ def calibrate_classes(logits: FloatArray, labels: IntArray) -> Calibration:
 
 
 def calibrate_findings(logits: FloatArray, targets: IntArray, names: tuple[str, ...]) -> Calibration:
-    """One temperature for logits (n, findings); a threshold for each where sensitivity + specificity is largest."""
+    """An intercept for each finding of logits (n, findings), and one temperature; films with and without weigh alike.
+
+    So a probability holds where a finding is as often there as not, whatever the weights of training left of its
+    rarity, and one half is where sensitivity + specificity is largest: no cut is chosen on the few films that a
+    rare finding has. A finding without a film, or with all films, keeps its logit, and a note says so.
+    """
+    both = np.flatnonzero((targets.min(axis=0, initial=1) == 0) & (targets.max(axis=0, initial=0) == 1))
+    own = [(logits[:, k], _smoothed(targets[:, k]), balanced_weights(targets[:, k])) for k in both]
 
     def log_loss(log_temperature: float) -> float:
-        return float(np.mean(np.logaddexp(0, -np.where(targets == 1, 1.0, -1.0) * logits / np.exp(log_temperature))))
+        temperature = np.exp(log_temperature)
+        total = 0.0
+        for margin, target, weights in own:
+            score = (margin + _intercept(margin, target, weights, temperature)) / temperature
+            total += _weighted_loss(score, target, weights)
+        return total
 
-    temperature = float(np.exp(minimize_scalar(log_loss, bounds=(-2.5, 2.5), method="bounded").x))
-    p = 1 / (1 + np.exp(-logits / temperature))
-    thresholds = {name: _youden(p[:, index], targets[:, index]) for index, name in enumerate(names)}
-    rule = "the probability at which sensitivity + specificity is largest on the calibration patients"
-    return Calibration(0.0, temperature, thresholds, rule, None)
+    temperature, shifts = 1.0, {}
+    if own:
+        temperature = float(np.exp(minimize_scalar(log_loss, bounds=(-2.5, 2.5), method="bounded").x))
+        shifts = {names[k]: _intercept(*parts, temperature) for k, parts in zip(both, own, strict=True)}
+    notes = [
+        f"{name}: no film {'without' if targets[:, k].any() else 'with'} it in the calibration part, so its"
+        " probability is not calibrated"
+        for k, name in enumerate(names)
+        if name not in shifts
+    ]
+    intercepts = {name: shifts.get(name, 0.0) for name in names}
+    return Calibration(
+        0.0, temperature, dict.fromkeys(names, 0.5), THRESHOLD_RULE, None, intercepts=intercepts, notes=tuple(notes)
+    )
+
+
+def _intercept(margin: FloatArray, target: FloatArray, weights: FloatArray, temperature: float) -> float:
+    """The shift of the margins (n,) under which their tempered probabilities add up to the targets."""
+
+    def excess(shift: float) -> float:
+        return float(np.sum(weights * (expit((margin + shift) / temperature) - target)))
+
+    # Beyond these ends every probability is more, or less, extreme than any smoothed target.
+    far = 40 * temperature
+    return float(brentq(excess, -float(margin.max()) - far, -float(margin.min()) + far))
+
+
+def _smoothed(labels: IntArray) -> FloatArray:
+    """Targets with half a film of each class on the wrong side (Platt's own), so that no slope explodes, shape (n,)."""
+    counts = np.bincount(labels, minlength=2)
+    return np.asarray(np.where(labels == 1, (counts[1] + 1) / (counts[1] + 2), 1 / (counts[0] + 2)))
+
+
+def _weighted_loss(score: FloatArray, target: FloatArray, weights: FloatArray) -> float:
+    """Log loss of logits (n,)."""
+    return float(np.mean(weights * (target * np.logaddexp(0, -score) + (1 - target) * np.logaddexp(0, score))))
 
 
 def _platt(margin: FloatArray, labels: IntArray, weights: FloatArray) -> tuple[float, float]:
-    """(intercept, slope) of P(positive) = sigmoid(slope * (margin + intercept)), with a prior that no slope explodes.
-
-    The prior is half a film of each class on the wrong side (Platt's own smoothing of the targets).
-    """
-    counts = np.bincount(labels, minlength=2)
-    target = np.where(labels == 1, (counts[1] + 1) / (counts[1] + 2), 1 / (counts[0] + 2))
+    """(intercept, slope) of P(positive) = sigmoid(slope * (margin + intercept)); targets smoothed."""
+    target = _smoothed(labels)
 
     def loss(parameters: FloatArray) -> float:
-        score = np.exp(parameters[1]) * (margin + parameters[0])
-        return float(np.mean(weights * (target * np.logaddexp(0, -score) + (1 - target) * np.logaddexp(0, score))))
+        return _weighted_loss(np.exp(parameters[1]) * (margin + parameters[0]), target, weights)
 
     found = minimize(loss, np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-5, "fatol": 1e-9, "maxiter": 2000})
     return float(found.x[0]), float(np.exp(np.clip(found.x[1], -3, 3)))
-
-
-def _youden(p: FloatArray, labels: IntArray) -> float:
-    """The cut, in the middle of a gap, with the largest sensitivity + specificity; 0.5 where a class is missing."""
-    from sklearn.metrics import roc_curve
-
-    if labels.min() == labels.max() or np.ptp(p) == 0:
-        return 0.5
-    false_rate, true_rate, cuts = roc_curve(labels, p, drop_intermediate=False)
-    best = int(np.argmax(true_rate - false_rate))
-    below = p[p < cuts[best]]
-    return float((cuts[best] + below.max()) / 2) if len(below) and np.isfinite(cuts[best]) else 0.5

@@ -108,7 +108,9 @@ def _tempered(pooled: _Pooled, scheme: LabelScheme) -> tuple[Any, Any]:
     """Logits calibrated as `fit` does on calibration patients, and the targets."""
     logits, targets = _arrays(pooled, scheme)
     if scheme.task == "multi_label":
-        return logits / calibrate_findings(logits, targets, scheme.names).temperature, targets
+        fixed = calibrate_findings(logits, targets, scheme.names)
+        shifts = np.array([fixed.intercepts[name] for name in scheme.names])
+        return (logits + shifts) / fixed.temperature, targets
     if scheme.positive is None:
         return logits / calibrate_classes(logits, targets).temperature, targets
     index = scheme.names.index(scheme.positive)

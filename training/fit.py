@@ -141,6 +141,8 @@ def fit(dataset: Dataset, data: Path, settings: FitSettings, around: Surrounding
             calibration, logits = _calibrate(loop, network, store, validated, dataset.scheme)
         else:  # what was left out judges the recipe, so nothing is fixed on it
             calibration, logits = UNCALIBRATED, loop.logits(greys_of(store, validated))
+        for note in calibration.notes:
+            around.say(note)
         _save(network, out)
         _write_outputs(out, validated, logits, dataset.scheme)
         counts = label_counts(split.train, dataset.scheme)
@@ -393,11 +395,12 @@ def _loop_of(
 def _calibrate(
     loop: Loop, network: keras.Sequential, store: PictureStore, examples: list[Example], scheme: LabelScheme
 ) -> tuple[Calibration, FloatArray]:
-    """Fix what is fixed on calibration patients, fold the intercept into the last bias; and the logits after it."""
+    """Fix what is fixed on calibration patients, fold intercepts into the last bias; and the logits after it."""
     targets = targets_of(examples, scheme)
     clean = loop.logits(greys_of(store, examples))
     if scheme.task == "multi_label":
-        return calibrate_findings(clean.astype(np.float64), targets, scheme.names), clean
+        found = calibrate_findings(clean.astype(np.float64), targets, scheme.names)
+        return found, clean + _added_to_bias(network, [found.intercepts[name] for name in scheme.names])
     if scheme.positive is None:
         return calibrate_classes(clean.astype(np.float64), targets), clean
     copies = np.stack([loop.logits(varied(store, examples, copy)) for copy in range(VARIED_COPIES)])
@@ -409,11 +412,15 @@ def _calibrate(
         (targets == positive).astype(np.int64),
         scheme.positive,
     )
-    shift = np.zeros(2, np.float32)
-    shift[positive] = found.intercept
+    return found, clean + _added_to_bias(network, [found.intercept if k == positive else 0.0 for k in range(2)])
+
+
+def _added_to_bias(network: keras.Sequential, shifts: list[float]) -> FloatArray:
+    """The shifts of the logits, shape (outputs,), after they were added to the last bias."""
+    shift = np.array(shifts, np.float32)
     bias = network.layers[-1].bias
     bias.assign(bias.numpy() + shift)
-    return found, clean + shift
+    return shift
 
 
 def varied(store: PictureStore, examples: list[Example], copy: int) -> Iterator[FloatArray]:

@@ -87,19 +87,65 @@ def test_temperature_of_three_classes_is_found_again() -> None:
     assert (found.thresholds, found.indeterminate) == ({}, None)
 
 
-def test_threshold_of_a_finding_has_the_largest_sum_of_sensitivity_and_specificity() -> None:
+def balanced_error(p: np.ndarray, labels: np.ndarray) -> float:
+    """Calibration error (15 bins) of films re-drawn so that a finding is as often there as not."""
+    weights = balanced_weights(labels)
+    bins = np.minimum((p * 15).astype(int), 14)
+    residuals = np.bincount(bins, weights * (labels - p), minlength=15)
+    return float(np.abs(residuals).sum() / weights.sum())
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0])
+def test_probabilities_of_rare_findings_hold_where_they_are_as_frequent_as_not(scale: float) -> None:
+    rng = np.random.default_rng(8)
+    shares = np.array([0.05, 0.3, 0.05])
+    targets = (rng.random((20_000, 3)) < shares).astype(np.int64)
+    margin = rng.normal(0, 1.5, targets.shape) + np.where(targets == 1, 1, -1) * 1.5**2 * 0.5  # the true log odds
+    # Learned as rare as films are, as frequent as a capped weight makes them, and as frequent as not.
+    logits = (margin + np.array([np.log(0.05 / 0.95), -1.0, 0.0])) * scale
+    found = calibrate_findings(logits, targets, ("A", "B", "C"))
+    after = 1 / (1 + np.exp(-(logits + np.array(list(found.intercepts.values()))) / found.temperature))
+    before = 1 / (1 + np.exp(-logits))
+    assert balanced_error(before[:, 0], targets[:, 0]) > 0.25
+    assert balanced_error(before[:, 1], targets[:, 1]) > 0.1
+    for k in range(3):
+        assert balanced_error(after[:, k], targets[:, k]) < 0.03
+    assert found.temperature == pytest.approx(scale, rel=0.05)
+    expected = {"A": -np.log(0.05 / 0.95) * scale, "B": scale, "C": 0}
+    assert found.intercepts == pytest.approx(expected, abs=0.12 * scale)
+    assert (found.intercept, found.notes, found.indeterminate) == (0.0, (), None)
+
+
+def test_one_half_of_a_finding_has_nearly_the_largest_sensitivity_and_specificity() -> None:
     first, labels = drawn(8)
-    margin = first[:, 1]
-    logits, targets = np.stack([margin, -margin], axis=1), np.stack([labels, 1 - labels], axis=1)
-    found = calibrate_findings(logits, targets, ("A", "B"))
-    p = 1 / (1 + np.exp(-margin / found.temperature))
+    margin = first[:, 1] - 2.5
+    found = calibrate_findings(margin[:, np.newaxis], labels[:, np.newaxis], ("A",))
+    p = 1 / (1 + np.exp(-(margin + found.intercepts["A"]) / found.temperature))
 
     def youden(cut: float) -> float:
         return float((p[labels == 1] >= cut).mean() + (p[labels == 0] < cut).mean())
 
-    assert youden(found.thresholds["A"]) == pytest.approx(max(youden(cut) for cut in p), abs=1e-12)
+    assert found.thresholds == {"A": 0.5}
+    assert youden(0.5) > max(youden(cut) for cut in p[::10]) - 0.01
 
 
-def test_finding_without_a_film_keeps_one_half() -> None:
-    logits = np.random.default_rng(9).normal(0, 1, (50, 1))
-    assert calibrate_findings(logits, np.zeros((50, 1), np.int64), ("A",)).thresholds == {"A": 0.5}
+def test_separated_finding_does_not_explode() -> None:
+    labels = np.repeat([0, 1], [390, 10])
+    logits = np.where(labels == 1, 4.0, -4.0)[:, np.newaxis]
+    found = calibrate_findings(logits, labels[:, np.newaxis], ("A",))
+    p = 1 / (1 + np.exp(-(logits[:, 0] + found.intercepts["A"]) / found.temperature))
+    assert 0.8 < p[labels == 1].min() < 0.9999
+
+
+def test_finding_without_a_film_keeps_its_logit_and_is_named() -> None:
+    first, labels = drawn(9, shift=1.0)
+    logits = np.repeat(first[:, 1:], 3, axis=1)
+    targets = np.stack([labels, np.zeros_like(labels), np.ones_like(labels)], axis=1)
+    found = calibrate_findings(logits, targets, ("A", "B", "C"))
+    assert found.intercepts["A"] == pytest.approx(1, abs=0.15)
+    assert (found.intercepts["B"], found.intercepts["C"]) == (0.0, 0.0)
+    assert found.thresholds == {"A": 0.5, "B": 0.5, "C": 0.5}
+    rest = "it in the calibration part, so its probability is not calibrated"
+    assert found.notes == (f"B: no film with {rest}", f"C: no film without {rest}")
+    alone = calibrate_findings(logits[:, 1:], targets[:, 1:], ("B", "C"))
+    assert (alone.temperature, len(alone.notes)) == (1.0, 2)
