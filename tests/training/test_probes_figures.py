@@ -41,6 +41,8 @@ def test_a_model_that_reads_the_corner_fails_there_and_knows_without_lungs() -> 
         assert lines[copy, "auc_fall"].passed is False
         assert lines[copy, "flip_rate"].passed is False
         assert lines[copy, "flip_rate"].value == 0.5
+    # Every film gets the border, and with it the answer, of the other class.
+    assert lines["border_swapped", "flip_rate"].value == 1
     # The mark lies in the border, which is all that erasing leaves.
     assert lines["centre_erased", "auc_from_chance"].value == pytest.approx(0.5)
     assert lines["centre_erased", "auc_from_chance"].words.startswith("FAIL: ")
@@ -65,6 +67,7 @@ def test_without_both_labels_a_line_on_auc_is_not_measured() -> None:
         assert judgement.passed is None
         assert judgement.words.startswith("NOT MEASURED")
     assert Line("flip_rate", 0.1, "").judge(effect).passed is True
+    assert Line("flip_rate", 0.1, "").judge(None).passed is None
 
 
 def test_an_auc_upside_down_is_no_chance() -> None:

@@ -8,10 +8,11 @@ import pytest
 from cxr_core.preprocess import display_reduced, to_input
 from cxr_core.reading import read_image
 from tests.dicom_builder import build, gradient
-from tests.training.probe_models import example
+from tests.training.probe_models import CENTRE, example, film
+from training.augment import _tone_table
 from training.probes import perturbations as p
 from training.probes import shortcuts as s
-from training.probes.copies import CHANGES
+from training.probes.copies import CHANGES, DONORS, copies_of, donors_of
 from training.probes.stream import inputs_of, sampled, stream
 
 
@@ -23,8 +24,8 @@ def picture() -> np.ndarray:
 
 @pytest.mark.parametrize("name", list(CHANGES))
 def test_every_copy_is_a_picture_and_always_the_same(name: str, picture: np.ndarray) -> None:
-    before = picture.copy()
-    copy, again = CHANGES[name].apply(picture), CHANGES[name].apply(picture.copy())
+    before, other = picture.copy(), picture[::-1].copy()
+    (copy,), (again,) = (copies_of(CHANGES[name], [one], [other]) for one in (picture, picture.copy()))
     assert copy.shape == (224, 224)
     assert copy.dtype == np.float32
     assert copy.min() >= 0
@@ -37,7 +38,8 @@ def test_every_copy_is_a_picture_and_always_the_same(name: str, picture: np.ndar
 def test_all_kinds_that_the_report_promises_are_there() -> None:
     assert list(CHANGES) == [
         *("window_narrow", "window_wide", "gamma_up", "gamma_down", "stretched_horizontal", "stretched_vertical"),
-        *("blurred", "noisy", "jpeg_30", "corners_masked", "border_masked", "letterboxed", "centre_erased"),
+        *("blurred", "noisy", "jpeg_30", "corners_masked", "border_masked", "border_swapped"),
+        *("letterboxed", "centre_erased"),
     ]
 
 
@@ -84,6 +86,13 @@ def test_masks_cover_what_they_name_and_leave_the_rest(picture: np.ndarray) -> N
     np.testing.assert_array_equal(s.border_masked(changed), s.border_masked(picture))
     np.testing.assert_array_equal(s.border_masked(picture)[18:-18, 18:-18], picture[18:-18, 18:-18])
 
+    other = np.ones_like(picture)
+    swapped = s.border_swapped(picture, other)
+    np.testing.assert_array_equal(swapped[18:-18, 18:-18], picture[18:-18, 18:-18])
+    assert (np.concatenate([swapped[:18].ravel(), swapped[-18:].ravel(), swapped[:, :18].ravel()]) == 1).all()
+    assert (swapped[:, -18:] == 1).all()
+    assert (other == 1).all()
+
     erased = s.centre_erased(picture)
     assert (erased[18:-18, 18:-18] == 0.5).all()
     np.testing.assert_array_equal(erased[:18], picture[:18])
@@ -117,6 +126,38 @@ def test_stream_names_what_it_cannot_read_and_goes_on() -> None:
     ((name, reason),) = batches[0].unreadable
     assert name == "broken.png"
     assert reason
+
+
+def test_borders_come_from_films_of_another_class_the_same_every_time() -> None:
+    films = [example(film(k % 3 == 1, CENTRE, k, side=80), k % 3, name=str(k)) for k in range(60)]
+    donors = donors_of(films)
+    assert donors is not None
+    assert len(donors.alike) == len(donors.others) == DONORS
+    shown = {picture.tobytes(): one.target for one in films for batch in stream([one]) for picture in batch.pictures}
+    lent = [donors.picture_for(one, place) for place, one in enumerate(films)]
+    assert all(shown[picture.tobytes()] != one.target for picture, one in zip(lent, films, strict=True))
+    assert len({picture.tobytes() for picture in lent}) == 2 * DONORS
+    again = donors_of(films)
+    assert all((again.picture_for(one, place) == lent[place]).all() for place, one in enumerate(films))
+
+
+def test_films_of_one_class_alone_have_no_border_to_take() -> None:
+    films = [example(gradient(80, 80, bits=8).astype(np.uint8), 1), example(b"no image", 0)]
+    assert donors_of(films) is None
+    assert donors_of([]) is None
+
+
+def test_what_training_draws_of_the_copies_is_as_the_comment_says() -> None:
+    rng = np.random.default_rng(0)
+    tables = np.array([_tone_table(rng) for _ in range(3000)], float) / 255
+    ramp = np.arange(256, dtype=np.float32)[np.newaxis] / 255
+    copies = {change.name: change.apply(ramp)[0] for change in p.PERTURBATIONS[:4]}
+    for name in ("gamma_up", "gamma_down"):
+        assert tables[:, 128].min() < copies[name][128] < tables[:, 128].max()
+    wide = copies["window_wide"]
+    assert ((tables[:, 0] >= wide[0]) & (tables[:, -1] <= wide[-1])).mean() < 0.005
+    grey = np.full((224, 224), 0.5, np.float32)
+    assert to_input(p.noisy(grey, 0.04), "zero_to_one").std() < 0.03
 
 
 def test_sample_is_the_same_whatever_the_order() -> None:

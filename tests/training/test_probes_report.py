@@ -94,7 +94,7 @@ def test_json_holds_every_probe(result: dict) -> None:
 
 
 def test_lines_are_all_judged_in_words(result: dict) -> None:
-    assert len(result["lines"]) == 11
+    assert len(result["lines"]) == 12
     states = {True: "PASS: ", False: "FAIL: ", None: "NOT MEASURED: "}
     for line in result["lines"]:
         assert line["words"].startswith(states[line["passed"]])
@@ -138,6 +138,8 @@ def test_page_is_whole_in_itself(out: Path) -> None:
     assert page.count("<img ") >= len(CHANGES) + 3
     for words in ("Research use only", "not in the figures: broken.png", "no accuracy", "8 x 8 thumbnail", "PASS: "):
         assert words in page
+    for words in ("training has been turned against most of them", "was trained for", "its class drawn by lot, in 4 %"):
+        assert words in page
     for change in CHANGES.values():
         assert change.words.replace("'", "&#x27;") in page
     assert not list(out.glob("*.part"))
@@ -150,6 +152,9 @@ def test_one_label_alone_measures_no_auc_and_says_so(tmp_path: Path, examples: l
     assert result["external"] is None
     erased = next(row for row in result["shortcuts"] if row["name"] == "centre_erased")
     assert erased["lines"][0]["passed"] is None
+    swapped = next(row for row in result["shortcuts"] if row["name"] == "border_swapped")
+    assert (swapped["n"], swapped["flip_rate"], swapped["lines"][0]["passed"]) == (0, None, None)
+    assert {row["copy"] for row in rows_of(tmp_path / "out/probes_images.csv")} == set(CHANGES) - {"border_swapped"}
     page = (tmp_path / "out/probes.html").read_text()
     assert "A label is missing among these films" in page
     assert "no training examples were given" in page

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from training.probes.baselines import BaselineFeatures, aspects, border, thumbna
 from training.probes.figures import Probabilities, ProbeError, called
 from training.probes.map_checks import grey_of
 from training.probes.perturbations import PERTURBATIONS, Change
-from training.probes.shortcuts import SHORTCUTS
+from training.probes.shortcuts import SHORTCUTS, Swap
 from training.probes.stream import answers_of, stream
 
 FloatArray = npt.NDArray[np.float32]
@@ -26,9 +26,11 @@ Sizes = dict[str, tuple[int, int]]
 Tick = Callable[[int], None]
 
 #: Every kind of copy, each once: two are a perturbation and a shortcut.
-CHANGES: dict[str, Change] = {
+CHANGES: dict[str, Change | Swap] = {
     change.name: change for change in (*PERTURBATIONS, *(shortcut.change for shortcut in SHORTCUTS))
 }
+#: Films of a class, and films of others, that lend their border: enough that no single one tells the result.
+DONORS = 16
 PLAIN = "unchanged"
 
 
@@ -43,7 +45,7 @@ class Copies:
     """Name and reason of the others."""
 
     probabilities: dict[str, Probabilities]
-    """(n, labels) by name of the copy; PLAIN among them"""
+    """(n, labels) by name of the copy; PLAIN among them, a Swap only where there are films of two classes"""
 
     in_domain: dict[str, npt.NDArray[np.bool_]]
     """(n,) by name of the copy"""
@@ -59,7 +61,48 @@ class Copies:
     """Output whose map is shown of each of them"""
 
     shown: list[tuple[str, FloatArray]]
-    """Name and picture of a film or two, for the report"""
+    """Name and picture of a film or two of different labels, for the report"""
+
+    @property
+    def changed(self) -> list[str]:
+        """Names of the copies that were made, without PLAIN."""
+        return [name for name in self.probabilities if name != PLAIN]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Donors:
+    """Films that lend what a Swap takes."""
+
+    target: tuple[int, ...]
+    alike: FloatArray
+    """(k, rows, columns) pictures of films of this target"""
+
+    others: FloatArray
+    """(k, rows, columns) of films of any other"""
+
+    def picture_for(self, example: Example, place: int) -> FloatArray:
+        """Of a film of another class (of several findings: with other findings), by the film's place among all."""
+        side = self.others if example.target == self.target else self.alike
+        return np.asarray(side[place % len(side)], np.float32)
+
+
+def donors_of(examples: Sequence[Example]) -> Donors | None:
+    """The first films of the first one's target and the first of any other; None where one of them is missing."""
+    if not examples:
+        return None
+    target = examples[0].target
+    sides = []
+    for alike in (True, False):
+        chosen = [example for example in examples if (example.target == target) is alike][:DONORS]
+        sides.append([picture for batch in stream(chosen) for picture in batch.pictures])
+    return Donors(target, np.array(sides[0]), np.array(sides[1])) if all(sides) else None
+
+
+def copies_of(change: Change | Swap, pictures: Iterable[FloatArray], others: Iterable[FloatArray]) -> list[FloatArray]:
+    """The changed pictures; `others` has a film of another class for each, of which only a Swap makes use."""
+    if isinstance(change, Swap):
+        return [change.apply(picture, other) for picture, other in zip(pictures, others, strict=True)]
+    return [change.apply(picture) for picture in pictures]
 
 
 def shown_columns(manifest: Manifest, probabilities: Probabilities) -> npt.NDArray[np.int64]:
@@ -81,7 +124,9 @@ def answer_copies(
     names = [label.name for label in manifest.labels]
     read: list[Example] = []
     unreadable: list[tuple[str, str]] = []
-    probabilities: dict[str, list[Probabilities]] = {name: [] for name in (PLAIN, *CHANGES)}
+    donors = donors_of(examples)
+    changes = {name: change for name, change in CHANGES.items() if donors or not isinstance(change, Swap)}
+    probabilities: dict[str, list[Probabilities]] = {name: [] for name in (PLAIN, *changes)}
     in_domain: dict[str, list[npt.NDArray[np.bool_]]] = {name: [] for name in probabilities}
     features: list[BaselineFeatures] = []
     sums: dict[str, FloatArray] = {}
@@ -94,13 +139,14 @@ def answer_copies(
         tick(len(batch.examples) + len(batch.unreadable))
         if not batch.examples:
             continue
+        others = [donors.picture_for(one, len(read) + i) for i, one in enumerate(batch.examples)] if donors else []
         read += batch.examples
         features.append(features_of(batch.pictures, batch.examples, batch.sizes, originals))
         plain = answers_of(classifier, batch.pictures)
         probabilities[PLAIN].append(plain.probabilities)
         in_domain[PLAIN].append(plain.in_domain)
-        for name, change in CHANGES.items():
-            answers = answers_of(classifier, [change.apply(picture) for picture in batch.pictures])
+        for name, change in changes.items():
+            answers = answers_of(classifier, copies_of(change, batch.pictures, others))
             probabilities[name].append(answers.probabilities)
             in_domain[name].append(answers.in_domain)
         for i, column in enumerate(shown_columns(manifest, plain.probabilities)):

@@ -28,8 +28,9 @@ from training.probes.figures import Effect, Figures, called, effect_of, figures_
 from training.probes.map_checks import MIN_STABILITY, deletion_insertion, stability
 from training.probes.perturbations import PERTURBATIONS, Change
 from training.probes.report import write_report
-from training.probes.shortcuts import SHORTCUTS
+from training.probes.shortcuts import SHORTCUTS, Swap
 from training.probes.stream import sampled
+from training.probes.tables import EFFECT
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,9 @@ def probe(
     plain = copies.probabilities[PLAIN]
     films = external_films(classifier, external, copies.mean_maps) if external is not None else []
 
-    def effect(change: Change) -> Effect:
+    def effect(change: Change | Swap) -> Effect | None:
+        if change.name not in copies.probabilities:
+            return None
         after = copies.probabilities[change.name]
         return effect_of(manifest, targets, plain, after, copies.in_domain[change.name])
 
@@ -142,6 +145,7 @@ def probe(
         "shortcuts": [
             {
                 **_effect_json(shortcut.change, found := effect(shortcut.change)),
+                "trained": shortcut.trained,
                 "lines": [
                     {**asdict(judgement.line), "value": judgement.value, "passed": judgement.passed}
                     | {"words": judgement.words}
@@ -177,7 +181,9 @@ def _figures_json(figures: Figures | None) -> dict[str, Any]:
     return asdict(figures) if figures is not None else {"n": 0, "accuracy": None, "loss": None, "auc": None}
 
 
-def _effect_json(change: Change, effect: Effect) -> dict[str, Any]:
+def _effect_json(change: Change | Swap, effect: Effect | None) -> dict[str, Any]:
+    if effect is None:
+        return {"name": change.name, "words": change.words, **dict.fromkeys(EFFECT), "n": 0}
     own = asdict(effect)
     return {"name": change.name, "words": change.words, **own.pop("figures"), **own}
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cxr_core.bundle import Manifest
-from training.probes.copies import CHANGES, PLAIN, Copies
+from training.probes.copies import PLAIN, Copies
 from training.probes.figures import Targets, called, columns_of_interest
 
 #: Columns of the tables of copies.
@@ -40,7 +40,7 @@ def _image_rows(manifest: Manifest, copies: Copies, targets: Targets) -> Iterato
     multi = manifest.task == "multi_label"
     interest = None if multi else columns_of_interest(manifest, before)
     for i, example in enumerate(copies.examples):
-        for name in CHANGES:
+        for name in copies.changed:
             after = copies.probabilities[name][i]
             flipped = called(manifest, after[np.newaxis])[0] != first[i]
             for column in range(len(names)) if interest is None else (interest[i],):
