@@ -73,7 +73,7 @@ def read_dicom(data: bytes, limits: ReadLimits) -> ChestImage:
 
 
 def _read(data: bytes, limits: ReadLimits) -> ChestImage:
-    dataset, transfer_syntax = _parse(data, limits)
+    dataset, transfer_syntax = parse(data, limits)
     facts = _header_facts(dataset, transfer_syntax)
     try:
         return _image(dataset, transfer_syntax, facts, limits)
@@ -98,7 +98,7 @@ def _image(dataset: Dataset, transfer_syntax: UID | None, facts: HeaderFacts, li
     return ChestImage(replace(facts, colour_share=colour_share), attributes, DecodedPixels(grey), spacing)
 
 
-def _parse(data: bytes, limits: ReadLimits) -> tuple[Dataset, UID | None]:
+def parse(data: bytes, limits: ReadLimits) -> tuple[Dataset, UID | None]:
     """The data set and its transfer syntax (None where nothing says it)."""
     start = 132 if data[128:132] == b"DICM" else 0
     if start == 0 and not _looks_like_dataset(data):

@@ -147,7 +147,7 @@ def _in_zip(name: str, path: Path, limits: ReadLimits, *, typed: bool = True) ->
         unpacked, found = 0, False
         for info in sorted(members, key=lambda info: info.filename):
             member = f"{name}!{info.filename}"
-            problem = _member_problem(info, unpacked, limits)
+            problem = member_problem(info, unpacked, limits)
             if problem is not None:
                 found = True
                 yield _failing(member, problem)
@@ -160,12 +160,13 @@ def _in_zip(name: str, path: Path, limits: ReadLimits, *, typed: bool = True) ->
                 continue
             found = True
             unpacked += info.file_size
-            yield Source(member, lambda info=info: _read_member(archive, info))  # type: ignore[misc]
+            yield Source(member, lambda info=info: read_member(archive, info))  # type: ignore[misc]
         if typed and not found:
             yield _failing(name, ImageReadError("a zip without images", "DICOM, JPEG or PNG files", "check it"))
 
 
-def _member_problem(info: zipfile.ZipInfo, unpacked: int, limits: ReadLimits) -> ImageReadError | None:
+def member_problem(info: zipfile.ZipInfo, unpacked: int, limits: ReadLimits) -> ImageReadError | None:
+    """Why a member is not read, after `unpacked` bytes of others; None when it may be."""
     parts = info.filename.replace("\\", "/").split("/")
     if ".." in parts or info.filename.startswith(("/", "\\")) or parts[0].endswith(":"):
         return ImageReadError("a member path that climbs out of the archive", "a path inside it", "check its origin")
@@ -186,7 +187,8 @@ def _member_problem(info: zipfile.ZipInfo, unpacked: int, limits: ReadLimits) ->
     return None
 
 
-def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """The bytes of a member that has no problem. Raises ImageReadError where it is damaged."""
     try:
         with archive.open(info) as member:
             data = member.read(info.file_size + 1)

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from cxr_core.errors import ImageReadError
 from cxr_core.reading import Source
 from cxr_core.reading.read import read_bytes
-from cxr_core.reading.sources import OTHER_SUFFIXES, _member_problem, _read_member
+from cxr_core.reading.sources import OTHER_SUFFIXES, member_problem, read_member
 from cxr_core.settings import ReadLimits
 from training.datasets.examples import DatasetError
 
@@ -137,7 +137,7 @@ def _of_zip(name: str, archive: zipfile.ZipFile) -> FileTree:
         raise DatasetError(f"a zip of {len(members)} members", f"at most {LIMITS.max_archive_members}", "check it")
     unpacked = 0
     for info in members:
-        problem = _member_problem(info, unpacked, LIMITS)
+        problem = member_problem(info, unpacked, LIMITS)
         if problem is not None:
             raise DatasetError(f"{name}!{info.filename}: {problem.found}", problem.expected, problem.remedy)
         unpacked += info.file_size
@@ -148,7 +148,7 @@ def _of_zip(name: str, archive: zipfile.ZipFile) -> FileTree:
         if info.is_dir():
             folders.add(str(pure))
         else:
-            sources[str(pure)] = Source(str(pure), partial(_read_member, archive, info))
+            sources[str(pure)] = Source(str(pure), partial(read_member, archive, info))
     return FileTree(name, dict(sorted(sources.items())), tuple(sorted(folders)))
 
 

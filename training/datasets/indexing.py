@@ -68,10 +68,10 @@ def _dicom_patient(data: bytes) -> tuple[str | None, float | None]:
 
     A Patient ID is unique within its issuer only (PS3.3 C.7.1.1). Only a digest of the two leaves this function.
     """
-    from cxr_core.reading.dicom_file import _parse
+    from cxr_core.reading.dicom_file import parse
 
     try:
-        dataset = _parse(data, LIMITS)[0]
+        dataset = parse(data, LIMITS)[0]
         patient_id = str(dataset.get("PatientID") or "").strip()
         issuer = str(dataset.get("IssuerOfPatientID") or "").strip()
         age = age_years(dataset)
