@@ -15,7 +15,7 @@ log = logs.get(__name__)
 
 
 class NotNowError(Exception):
-    """The results could not be written; the dispatcher queues the study again."""
+    """The results could not be written; the dispatcher starts the study again."""
 
 
 class CompleteStudy:

@@ -1,7 +1,7 @@
 """From rows to workflows: what is new, what is due, and what has lost its workflow.
 
-Row and workflow change in one transaction. Why a workflow is gone (an error, DBOS gave it up, its rows were lost)
-does not matter: its row waits again.
+A row is marked before its workflow is started. Why there is none (it was not started, it ended in an error, its own
+rows are gone) does not matter: the row waits again.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from dicom_node.work.engine import Engine
 log = logs.get(__name__)
 
 #: Between two looks, where nothing is due earlier and nobody calls.
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 1.0
 #: Between two looks for rows that have lost their workflow.
 _RECONCILE_SECONDS = 10.0
+_STOP_SECONDS = 5.0
 #: Deliveries of one batch, which go over one association.
 _BATCH = 50
 #: A clock that differs so much from the monotonic one has jumped.
@@ -42,11 +43,6 @@ def analyse_id(key: str, run: int) -> str:
 def complete_id(study_uid: str, revision: int, run: int) -> str:
     """Id of the workflow of a study's revision."""
     return f"complete:{study_uid}:{revision}:{run}"
-
-
-def send_queue(destination: str) -> str:
-    """Name of a destination's queue."""
-    return f"send-{destination}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +81,7 @@ class Dispatcher:
         self._engine = engine
         self._quiet = settings.analysis.study_quiet_seconds
         # Enough that no batch waits for the next look; the rest of a long row stays in its rows.
-        self._window = 4 * settings.analysis.batch_size
+        self._window = 2 * settings.analysis.batch_size
         self._destinations = destinations
         self._damaged = damaged
         self._timers: dict[str, _Timer] = {}
@@ -106,7 +102,7 @@ class Dispatcher:
         """End the thread."""
         self._stopping.set()
         self._called.set()
-        self._thread.join()
+        self._thread.join(_STOP_SECONDS)  # it may be waiting for a locked database
 
     def call(self) -> None:
         """Look now: there is something new."""
@@ -130,14 +126,14 @@ class Dispatcher:
         return min([_LOOK_SECONDS, *coming])
 
     def look(self) -> None:
-        """Queue everything that is new or due."""
+        """Start everything that is new or due."""
         self._follow_clock()
         if time.monotonic() - self._reconciled >= _RECONCILE_SECONDS:
             self._reconcile()
             self._reconciled = time.monotonic()
-        self._queue_images()
-        self._queue_studies()
-        self._queue_deliveries()
+        self._start_images()
+        self._start_studies()
+        self._start_deliveries()
 
     def _follow_clock(self) -> None:
         """Move due times along with a clock that was set: a pause is so many seconds, whatever the time of day."""
@@ -148,7 +144,7 @@ class Dispatcher:
             deliveries.shift_due(self._database, jump)
             self._clocks = clocks
 
-    def _queue_images(self) -> None:
+    def _start_images(self) -> None:
         room = self._window - len(images.queued(self._database))
         if room <= 0:
             return
@@ -156,11 +152,11 @@ class Dispatcher:
         if not waiting:
             return
         with self._database.begin() as connection:
-            for key, run in waiting:
-                if images.mark_queued(connection, key, run):
-                    self._engine.enqueue(connection, "analyse", "analyse", analyse_id(key, run), key, run)
+            marked = [(key, run) for key, run in waiting if images.mark_queued(connection, key, run)]
+        for key, run in marked:
+            self._engine.start("analyse", analyse_id(key, run), key, run)
 
-    def _queue_studies(self) -> None:
+    def _start_studies(self) -> None:
         incomplete = completions.incomplete(self._database)
         now = time.monotonic()
         timers = {}
@@ -169,31 +165,32 @@ class Dispatcher:
             if timer is None or timer.revision != study.revision:
                 timer = _Timer(study.revision, now + self._rest(study.last_received_at))
             timers[study.study_uid] = timer
-            if study.queued_revision == study.revision or timer.due > now:
+            # One revision after the other, so that the later one finds the report of the one before.
+            if study.queued_revision > study.completed_revision or timer.due > now:
                 continue
             if completions.is_answered(self._database, study.study_uid, study.revision):
-                self._queue_study(study.study_uid, study.revision, study.run)
+                self._start_study(study.study_uid, study.revision, study.run)
         self._timers = timers
 
     def _rest(self, last_received_at: float) -> float:
         """What is left of the quiet time, by the clock on the wall; afterwards the monotonic one counts."""
         return min(max(last_received_at + self._quiet - time.time(), 0.0), self._quiet)
 
-    def _queue_study(self, study_uid: str, revision: int, run: int) -> None:
+    def _start_study(self, study_uid: str, revision: int, run: int) -> None:
         with self._database.begin() as connection:
             completions.mark_queued(connection, study_uid, revision, run)
-            workflow_id = complete_id(study_uid, revision, run)
-            self._engine.enqueue(connection, "complete", "complete", workflow_id, study_uid, revision, run)
+        self._engine.start("complete", complete_id(study_uid, revision, run), study_uid, revision, run)
 
-    def _queue_deliveries(self) -> None:
+    def _start_deliveries(self) -> None:
         now = time.time()
         for name, peer in deliveries.destinations_due(self._database, now):
             if name not in self._destinations.configured:
                 continue
             batch = f"send:{name}:{secrets.token_hex(8)}"
             with self._database.begin() as connection:
-                if deliveries.take_batch(connection, name, peer, now, batch, _BATCH):
-                    self._engine.enqueue(connection, send_queue(name), "send", batch, name, peer, batch)
+                taken = deliveries.take_batch(connection, name, peer, now, batch, _BATCH)
+            if taken:
+                self._engine.start("send", batch, name, peer, batch)
 
     def _reconcile(self) -> None:
         """Let rows whose workflow is gone wait again."""

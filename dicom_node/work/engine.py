@@ -1,4 +1,8 @@
-"""DBOS as the node uses it: which settings it gets, how a workflow is queued, which ones are alive."""
+"""DBOS as the node uses it: which settings it gets, how a workflow is started, which ones are alive.
+
+Workflows are started, not queued. What waits is in the node's own rows, which bound how much runs at once; DBOS's
+queues would be looked at many times a second, which costs an idle node more than the work of a hospital.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,18 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
-from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, EnqueueOptions
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 
 APPLICATION = "cxr-node"
-#: Its default is a hash of the source, so every upgrade would strand what is queued. Changed only with a workflow
+#: Its default is a hash of the source, so every upgrade would strand what was begun. Changed only with a workflow
 #: that an earlier version must not run.
 APPLICATION_VERSION = "1"
 #: Its default is the same for every process. Work of an executor goes on where one of the same name starts, and a
 #: lock of the data folder sees to it that there is one.
 EXECUTOR = "work"
+
+#: Between two looks for messages between workflows and for schedules, of which there are none.
+LISTEN_SECONDS = 600.0
 
 _LIVE = ["ENQUEUED", "PENDING", "DELAYED"]
 
@@ -32,24 +39,23 @@ class Engine:
     """
 
     def __init__(self, database: sa.Engine, ended: Callable[[], None]) -> None:
-        serializer = DBOSPortableJSONSerializer()  # its default pickles
         config: DBOSConfig = {
             "name": APPLICATION,
             "system_database_engine": database,
             "executor_id": EXECUTOR,
             "application_version": APPLICATION_VERSION,
-            "serializer": serializer,
+            "serializer": DBOSPortableJSONSerializer(),  # its default pickles
             "log_level": "WARNING",
+            "notification_listener_polling_interval_sec": LISTEN_SECONDS,
+            "scheduler_polling_interval_sec": LISTEN_SECONDS,
         }
         DBOS(config=config)
+        self._workflows: dict[str, Callable[..., None]] = {}
         self._ended = ended
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._running: set[str] = set()
         self._idle: set[str] = set()
-        self._client = DBOSClient(
-            system_database_engine=database, serializer=serializer, application_name=APPLICATION, lazy=True
-        )
 
     def workflow(self, name: str, run: Callable[..., None]) -> None:
         """Register a workflow, before `launch`. It may run again from its beginning at any time.
@@ -60,7 +66,7 @@ class Engine:
         def called(*arguments: str | int) -> None:
             workflow_id = DBOS.workflow_id or ""
             if self._stopping.is_set():
-                threading.Event().wait()  # stays as it is, for the next start
+                threading.Event().wait()  # until the process ends
             with self._lock:
                 self._running.add(workflow_id)
             try:
@@ -70,40 +76,20 @@ class Engine:
                     self._running.discard(workflow_id)
                 self._ended()
 
-        DBOS.workflow(name=name, max_recovery_attempts=None)(called)
+        self._workflows[name] = DBOS.workflow(name=name, max_recovery_attempts=None)(called)
 
-    def launch(self, queues: dict[str, tuple[int, float]]) -> None:
-        """Run what is queued, and go on with what was interrupted.
-
-        Parameters
-        ----------
-        queues : dict of str to (int, float)
-            By name: workflows at once, and seconds between two looks. Queues of other names are deleted.
-        """
+    def launch(self) -> None:
+        """Begin, and go on with what was interrupted."""
         DBOS.launch()
-        for queue in DBOS.list_queues():
-            if queue.name not in queues:
-                DBOS.delete_queue(queue.name)
-        for name, (at_once, seconds) in queues.items():
-            DBOS.register_queue(
-                name, worker_concurrency=at_once, polling_interval_sec=seconds, on_conflict="always_update"
-            )
 
     def stop(self) -> None:
-        """Let no further workflow begin; what DBOS takes out of a queue from now on is recovered at the next start."""
+        """Let no further workflow begin; what DBOS has down as begun goes on at the next start."""
         self._stopping.set()
 
-    def enqueue(
-        self, connection: sa.Connection, queue: str, workflow: str, workflow_id: str, *arguments: str | int
-    ) -> None:
-        """Queue a workflow in the caller's transaction; one with this id that is there already stays as it is."""
-        options: EnqueueOptions = {
-            "queue_name": queue,
-            "workflow_name": workflow,
-            "workflow_id": workflow_id,
-            "app_version": APPLICATION_VERSION,
-        }
-        self._client.enqueue_in_transaction(connection, options, *arguments)
+    def start(self, workflow: str, workflow_id: str, *arguments: str | int) -> None:
+        """Start a workflow in a thread of its own; one with this id, whatever became of it, is not started again."""
+        with SetWorkflowID(workflow_id):
+            DBOS.start_workflow(self._workflows[workflow], *arguments)
 
     def dead(self, workflow_ids: Iterable[str]) -> set[str]:
         """Those that neither run nor are going to, for whatever reason.
@@ -122,10 +108,6 @@ class Engine:
             idle = {key for key, status in live.items() if status == "PENDING" and key not in self._running}
         stuck, self._idle = idle & self._idle, idle
         return {key for key in wanted if key not in live} | stuck
-
-    def cancel(self, workflow_id: str) -> None:
-        """Let a queued workflow never run."""
-        DBOS.cancel_workflow(workflow_id)
 
     def forget_finished(self, before: float, limit: int) -> int:
         """Delete DBOS's rows of workflows that ended before a time, in seconds since the epoch; how many."""

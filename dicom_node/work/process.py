@@ -64,7 +64,7 @@ class Work:
         from dicom_node.store.retention import Retention
         from dicom_node.work.analyse import AnalyseImage
         from dicom_node.work.complete import CompleteStudy
-        from dicom_node.work.dispatcher import Dispatcher, send_queue
+        from dicom_node.work.dispatcher import Dispatcher
         from dicom_node.work.engine import Engine
         from dicom_node.work.send import SendBatch
 
@@ -78,10 +78,7 @@ class Work:
         self._engine.workflow("analyse", AnalyseImage(self._database, folder, self._model, attempts))
         self._engine.workflow("complete", CompleteStudy(self._database, folder, self._model, destinations, attempts))
         self._engine.workflow("send", self._sender)
-        # One study after the other, so that a later revision finds the report of the one before. Batches for
-        # different senders go at the same time; for one there is one batch at a time.
-        queues = {"analyse": (2 * settings.analysis.batch_size, 0.1), "complete": (1, 0.1)}
-        self._engine.launch(queues | {send_queue(name): (4, 0.2) for name in destinations.configured})
+        self._engine.launch()
         self._dispatcher.start()
         self._retention = Retention(settings.retention, folder, self._database)
         self._stopping = threading.Event()

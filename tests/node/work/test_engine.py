@@ -13,12 +13,9 @@ import pytest
 import sqlalchemy as sa
 from dbos import DBOS
 
-from dicom_node.store.database import open_engine
 from dicom_node.work.engine import APPLICATION_VERSION, EXECUTOR, Engine
 from tests.node.node_process import until
 from tests.node.rows import Rows
-
-QUEUES = {"work": (4, 0.02), "slow": (2, 0.02)}
 
 
 class Running:
@@ -33,14 +30,10 @@ class Running:
     def launch(self, **workflows: Callable[..., None]) -> None:
         for name, run in ({"note": self._note} | workflows).items():
             self.engine.workflow(name, run)
-        self.engine.launch(QUEUES)
+        self.engine.launch()
 
     def _note(self, *arguments: Any) -> None:
         self.ran.append(arguments)
-
-    def enqueue(self, key: str, *arguments: str | int, workflow: str = "note", queue: str = "work") -> None:
-        with self.database.begin() as connection:
-            self.engine.enqueue(connection, queue, workflow, key, *arguments)
 
     def rows(self, query: str) -> list[Any]:
         with self.database.connect() as connection:
@@ -57,6 +50,12 @@ class Running:
 
     def wait(self, key: str, status: str = "SUCCESS") -> None:
         until(lambda: self.status(key) == status)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its end waits for what it sleeps."""
+    monkeypatch.setattr("dicom_node.work.engine.LISTEN_SECONDS", 0.2)
 
 
 @pytest.fixture
@@ -90,22 +89,14 @@ def test_one_database_in_wal_mode_that_waits_for_the_disk(running: Running, rows
 def test_a_workflow_runs_once_for_its_id(running: Running) -> None:
     running.launch()
     for _ in range(3):
-        running.enqueue("note:1", "key", 7)
+        running.engine.start("note", "note:1", "key", 7)
     running.wait("note:1")
     assert running.ran == [("key", 7)]
 
 
-def test_a_row_and_its_workflow_are_one_transaction(running: Running) -> None:
-    running.launch()
-    with running.database.connect() as connection:
-        running.engine.enqueue(connection, "work", "note", "note:1", "key")
-        connection.rollback()
-    assert running.status("note:1") is None
-
-
 def test_executor_and_version_are_fixed_and_inputs_are_keys_as_json(running: Running) -> None:
     running.launch()
-    running.enqueue("note:1", "key", 7)
+    running.engine.start("note", "note:1", "key", 7)
     running.wait("note:1")
     assert running.rows("SELECT executor_id, application_version, serialization FROM workflow_status") == [
         (EXECUTOR, APPLICATION_VERSION, "portable_json")
@@ -114,10 +105,17 @@ def test_executor_and_version_are_fixed_and_inputs_are_keys_as_json(running: Run
     assert json.loads(inputs)["positionalArgs"] == ["key", 7]
 
 
-def test_what_an_earlier_version_queued_runs_in_this_one(running: Running) -> None:
+INTERRUPTED = (
+    f"UPDATE workflow_status SET status = 'PENDING', executor_id = '{EXECUTOR}', owner_xid = NULL, completed_at = NULL"
+)
+
+
+def test_what_an_earlier_version_began_goes_on_in_this_one(running: Running) -> None:
     running.launch(older=running._note)
+    running.engine.start("note", "note:1", "key")
+    running.wait("note:1")
     newer = again(running)
-    running.enqueue("note:1", "key")
+    newer.change(INTERRUPTED)
     newer.launch(newer=lambda *_: None, another=lambda *_: None)
     newer.wait("note:1")
     assert newer.ran == [("key",)]
@@ -125,13 +123,10 @@ def test_what_an_earlier_version_queued_runs_in_this_one(running: Running) -> No
 
 def test_what_was_interrupted_goes_on_at_the_next_start_however_often(running: Running) -> None:
     running.launch()
-    running.enqueue("note:1", "key")
+    running.engine.start("note", "note:1", "key")
     running.wait("note:1")
     later = again(running)
-    later.change(
-        f"UPDATE workflow_status SET status = 'PENDING', executor_id = '{EXECUTOR}', recovery_attempts = 500, "
-        "owner_xid = NULL, completed_at = NULL"
-    )
+    later.change(f"{INTERRUPTED}, recovery_attempts = 500")
     later.launch()
     later.wait("note:1")
     assert later.ran == [("key",)]
@@ -140,15 +135,13 @@ def test_what_was_interrupted_goes_on_at_the_next_start_however_often(running: R
 def test_the_dead_are_told_from_the_living(running: Running) -> None:
     goes_on = threading.Event()
     running.launch(holds=lambda: goes_on.wait(30), fails=lambda: (_ for _ in ()).throw(RuntimeError))
-    running.enqueue("done", "key")
-    running.enqueue("runs", workflow="holds")
-    running.enqueue("failed", workflow="fails")
+    running.engine.start("note", "done", "key")
+    running.engine.start("holds", "runs")
+    running.engine.start("fails", "failed")
     running.wait("done")
     running.wait("failed", "ERROR")
     running.wait("runs", "PENDING")
-    running.change("UPDATE queues SET polling_interval_sec = 1000 WHERE name = 'slow'")
-    running.enqueue("queued", "key", queue="never")
-    everything = ["done", "runs", "failed", "queued", "unknown"]
+    everything = ["done", "runs", "failed", "unknown"]
     assert running.engine.dead(everything) == {"done", "failed", "unknown"}
     assert running.engine.dead(everything) == {"done", "failed", "unknown"}
     goes_on.set()
@@ -158,51 +151,43 @@ def test_the_dead_are_told_from_the_living(running: Running) -> None:
 
 def test_one_that_dbos_takes_for_running_is_dead_at_the_second_look(running: Running) -> None:
     running.launch()
-    running.enqueue("note:1", "key")
+    running.engine.start("note", "note:1", "key")
     running.wait("note:1")
     running.change("UPDATE workflow_status SET status = 'PENDING'")
     assert running.engine.dead(["note:1"]) == set()
     assert running.engine.dead(["note:1"]) == {"note:1"}
 
 
-def test_one_that_never_returns_holds_up_no_other_queue(running: Running) -> None:
+def test_those_that_never_return_hold_up_no_other(running: Running) -> None:
     goes_on = threading.Event()
     running.launch(holds=lambda: goes_on.wait(30))
-    for number in range(8):
-        running.enqueue(f"holds:{number}", workflow="holds", queue="slow")
-    running.wait("holds:0", "PENDING")
-    running.enqueue("note:1", "key")
+    for number in range(40):
+        running.engine.start("holds", f"holds:{number}")
+    running.engine.start("note", "note:1", "key")
     running.wait("note:1")
     goes_on.set()
 
 
 def test_it_is_told_that_a_workflow_ended(running: Running) -> None:
     running.launch(fails=lambda: (_ for _ in ()).throw(RuntimeError))
-    running.enqueue("note:1", "key")
+    running.engine.start("note", "note:1", "key")
     assert running.ended.acquire(timeout=30)
-    running.enqueue("fails:1", workflow="fails")
+    running.engine.start("fails", "fails:1")
     assert running.ended.acquire(timeout=30)
 
 
 def test_after_stop_nothing_begins(running: Running) -> None:
     running.launch()
     running.engine.stop()
-    running.enqueue("note:1", "key")
+    running.engine.start("note", "note:1", "key")
     running.wait("note:1", "PENDING")
     assert running.ran == []
-
-
-def test_queues_of_other_names_are_deleted(running: Running) -> None:
-    running.launch()
-    later = again(running)
-    later.engine.launch({"work": (1, 0.5)})
-    assert [row[0] for row in later.rows("SELECT name FROM queues")] == ["work"]
 
 
 def test_finished_workflows_are_forgotten(running: Running) -> None:
     running.launch()
     for number in range(5):
-        running.enqueue(f"note:{number}", "key")
+        running.engine.start("note", f"note:{number}", "key")
         running.wait(f"note:{number}")
     assert running.engine.forget_finished(time.time() - 60, 100) == 0
     assert running.engine.forget_finished(time.time() + 60, 3) == 3
@@ -220,22 +205,12 @@ def test_a_full_database_raises_at_once_and_stays_whole(running: Running) -> Non
 
     def fill() -> None:
         for number in range(3000):
-            running.enqueue(f"note:{number}", "x" * 4000, queue="never")
+            running.engine.start("note", f"note:{number}", "x" * 4000)
 
     with pytest.raises(sa.exc.OperationalError) as raised:
         fill()
     assert "xxxx" not in str(raised.value), "parameters are in no error's text"
     assert running.rows("PRAGMA quick_check") == [("ok",)]
-
-
-def test_a_locked_database_is_waited_for_no_longer_than_its_patience(running: Running, rows: Rows) -> None:
-    running.launch()
-    hasty = open_engine(rows.folder, None, patience_seconds=0.1)
-    with running.database.begin() as holding:
-        holding.execute(sa.text("DELETE FROM deliveries"))
-        with pytest.raises(sa.exc.OperationalError), hasty.begin() as connection:
-            running.engine.enqueue(connection, "work", "note", "note:1", "key")
-    hasty.dispose()
 
 
 def test_it_opens_no_socket(running: Running) -> None:
@@ -245,7 +220,7 @@ def test_it_opens_no_socket(running: Running) -> None:
 
     before = sockets()
     running.launch()
-    running.enqueue("note:1", "key")
+    running.engine.start("note", "note:1", "key")
     running.wait("note:1")
     inet = Path("/proc/self/net/tcp").read_text() + Path("/proc/self/net/udp").read_text()
     new = {link[8:-1] for link in sockets() - before}
