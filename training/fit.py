@@ -79,15 +79,15 @@ def fit(dataset: Dataset, data: Path, settings: FitSettings, around: Surrounding
     out = around.out
     worker = worker_of(around.distribution)
     chief = worker == 0
-    architecture = ARCHITECTURES[settings.model]
-    if architecture.has_base:
-        check_base_weights(settings.base_weights)
-    taught = None if soft_labels is None else read_soft_labels(soft_labels, dataset.scheme.names)
     if chief:
         _claim(out, settings, dataset, data, soft_labels)
     if (out / run_folder.CALIBRATION).exists():
         around.say(f"{out} holds this run, finished.")
         return
+    architecture = ARCHITECTURES[settings.model]
+    if architecture.has_base:
+        check_base_weights(settings.base_weights)
+    taught = None if soft_labels is None else read_soft_labels(soft_labels, dataset.scheme.names)
     keras.utils.set_random_seed(settings.seed)
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()

@@ -43,10 +43,11 @@ def trials_section(found: Json) -> str:
     epochs = _counted(settings["epochs"], "epoch")
     if settings["model"] == "mobilenetv2":
         epochs = f"{settings['epochs']} + {_counted(settings['fine_tuning_epochs'], 'epoch')}"
+    several = f", mean of {found['seeds']} seeds" if found.get("seeds", 1) > 1 else ""
     lines = [
         "## The recipe on patients and file numbers left out",
         f"The network fitted anew ({epochs}) without each part in turn and judged on it, never on the hold-out. Figures after",
-        "calibration on the part itself. Other recipes that were tried: docs/training-trials.md.",
+        f"calibration on the part itself{several}. Other recipes that were tried: docs/training-trials.md.",
         "",
         "| left out | films | accuracy | loss | AUC |",
         "|---|---|---|---|---|",
