@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom.sr._concepts_dict import concepts
 
 from cxr_core.reading import read_image
 from tests.dicom_builder import build
@@ -237,3 +239,16 @@ def test_damaged_dicom_stays_in_as_a_patient_of_its_own(tmp_path: Path) -> None:
     put(tmp_path, "sick/cut.dcm", content=build()[:140])
     example = next(e for e in open_dataset(tmp_path).examples if e.source.name == "sick/cut.dcm")
     assert example.patient == "sick/cut.dcm"
+
+
+def test_the_example_of_the_readme_is_read_and_its_code_is_dicoms(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    example = next(block for block in re.findall(r"```json\n(.*?)```", readme, re.DOTALL) if '"classes"' in block)
+    put(tmp_path, "clear/P0007-clear.png", "opacity/P0007-opacity.png")
+    (tmp_path / "labels.json").write_text(example)
+    dataset = open_dataset(tmp_path)
+    assert {example.patient for example in dataset.examples} == {"P0007"}
+    assert dataset.scheme.positive == "opacity"
+    code = dataset.scheme.labels[1].code
+    assert code is not None
+    assert code.meaning in {entry[code.value][0] for entry in concepts[code.scheme].values() if code.value in entry}
