@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
@@ -172,6 +173,7 @@ def _run(
     """Prepare and listen, until a signal."""
     # Loaded while the work process loads the model.
     from dicom_node.listener.server import Listener
+    from dicom_node.promise import PromiseSink, PromiseTeller, report_elsewhere
     from dicom_node.store.database import open_engine
     from dicom_node.store.sink import StoreSink
 
@@ -180,20 +182,35 @@ def _run(
         _prepare(settings, engine, folder)
         folder.sweep()
         keeper.go()
-        listener = Listener(settings, StoreSink(settings, folder, engine, keeper.call), tell=_log_event)
+        listener = Listener(
+            settings,
+            StoreSink(settings, folder, engine, keeper.call),
+            PromiseSink(settings, engine, keeper.call) if _has_to_do_with_promises(settings) else None,
+            report_elsewhere=partial(report_elsewhere, settings),
+            tell=_log_event,
+        )
+        teller = PromiseTeller(engine, listener.report)
         port = listener.start()
         log.info("node listens", port=port, ae_title=settings.listener.ae_title)
         with suppress(BrokenPipeError):  # nobody reads it any more
             for line in _told(settings, folder, port, listener.takes_any_caller):
                 say(line)
+        if settings.commitment.archive is not None:
+            teller.start()
         try:
             while not signals.stopping:
                 keeper.tend(signals.woken)
         finally:
+            teller.stop()
             aborted = listener.stop()
             log.info("node ends", count=aborted)
     finally:
         engine.dispose()
+
+
+def _has_to_do_with_promises(settings: NodeSettings) -> bool:
+    """Whether we take requests, or reports on what we sent."""
+    return settings.commitment.archive is not None or any(one.request_commitment for one in settings.destinations)
 
 
 def _prepare(settings: NodeSettings, engine: sa.Engine, folder: DataFolder) -> None:

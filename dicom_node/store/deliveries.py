@@ -93,8 +93,8 @@ def mark_in_flight(engine: sa.Engine, destination: str, result_uids: Sequence[st
         )
 
 
-def delivered(engine: sa.Engine, destination: str, result_uid: str, note: str, now: float) -> None:
-    """Settle one that is there."""
+def delivered(engine: sa.Engine, destination: str, result_uid: str, note: str, now: float, *, to_commit: bool) -> None:
+    """Settle one that is there; `to_commit` has the destination asked to commit to its storage."""
     with engine.begin() as connection:
         connection.execute(
             deliveries.update()

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from dicom_node import logs
 from dicom_node.settings import RetentionSettings
+from dicom_node.store import commitments
 from dicom_node.store.folder import DataFolder
 from dicom_node.store.quarantine import Quarantine
 from dicom_node.store.tables import deliveries, instances, results, studies
@@ -57,6 +58,7 @@ class Retention:
         if self._settings.max_gb is not None:
             self._make_space(int(self._settings.max_gb * 1000**3))
         self._forget(now - _DAY * _RECORD_DAYS)
+        commitments.forget(self._database, now - _DAY * self._settings.days)
         self._delete_orphans(now - _ORPHAN_SECONDS)
 
     def _empty_quarantine(self, now: float) -> None:

@@ -101,8 +101,29 @@ deliveries = Table(
     Column("batch", Text),  # workflow id
     Column("note", Text),  # what the last attempt ended in
     Column("delivered_at", Float),
-    Column("committed", Text),  # None, or of a requested commitment: requested, yes, no
+    Column("committed", Text),  # None, or of a commitment: wanted, requested, yes, no
     PrimaryKeyConstraint("result_uid", "destination"),
 )
 Index("deliveries_due", deliveries.c.destination, deliveries.c.state, deliveries.c.due_at)
 Index("deliveries_study", deliveries.c.study_uid)
+
+#: Storage commitment that we ask a peer for: for what we sent there, or for what a sender wants a promise of.
+commitments = Table(
+    "commitments",
+    metadata,
+    Column("transaction_uid", Text, primary_key=True),  # ours, with the peer
+    Column("peer", Text, nullable=False),  # AE title of the one that is asked
+    Column("destination", Text),  # whose deliveries are asked for; None for a sender's request
+    Column("requester", Text),  # AE title of the sender
+    Column("requester_transaction_uid", Text),
+    Column("instances", Text, nullable=False),  # JSON: [[SOP class, SOP instance], ...]
+    # waiting, asking, asked; then answered, told; or over
+    Column("state", Text, nullable=False),
+    Column("run", Integer, nullable=False, default=0),
+    Column("outcome", Text),  # JSON: {SOP instance: Failure Reason, 0 where it is committed}
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("due_at", Float, nullable=False),
+    Column("ends_at", Float, nullable=False),  # then what has no answer is not committed
+    Column("note", Text),
+)
+Index("commitments_state", commitments.c.state)

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from functools import partial
 
 import sqlalchemy as sa
+from pydicom.uid import generate_uid
 
 from dicom_node import logs
 from dicom_node.destinations.choose import Destinations
 from dicom_node.settings import NodeSettings
-from dicom_node.store import completions, deliveries, images
+from dicom_node.store import commitments, completions, deliveries, images
 from dicom_node.store.database import is_damage
 from dicom_node.work.engine import Engine
 
@@ -43,6 +44,11 @@ def analyse_id(key: str, run: int) -> str:
 def complete_id(study_uid: str, revision: int, run: int) -> str:
     """Id of the workflow of a study's revision."""
     return f"complete:{study_uid}:{revision}:{run}"
+
+
+def commit_id(transaction_uid: str, run: int) -> str:
+    """Id of the workflow of a request for storage commitment."""
+    return f"commit:{transaction_uid}:{run}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,7 @@ class Dispatcher:
         self._quiet = settings.analysis.study_quiet_seconds
         # Enough that no batch waits for the next look; the rest of a long row stays in its rows.
         self._window = 2 * settings.analysis.batch_size
+        self._commitment_seconds = settings.commitment.timeout_seconds
         self._destinations = destinations
         self._damaged = damaged
         self._timers: dict[str, _Timer] = {}
@@ -134,6 +141,7 @@ class Dispatcher:
         self._start_images()
         self._start_studies()
         self._start_deliveries()
+        self._start_commitments()
 
     def _follow_clock(self) -> None:
         """Move due times along with a clock that was set: a pause is so many seconds, whatever the time of day."""
@@ -192,6 +200,24 @@ class Dispatcher:
             if taken:
                 self._engine.start("send", batch, name, peer, batch)
 
+    def _start_commitments(self) -> None:
+        now = time.time()
+        for name, peer in commitments.wanting(self._database):
+            chosen = self._destinations.configured.get(name)
+            if chosen is not None:
+                with self._database.begin() as connection:
+                    uid = str(generate_uid(None))
+                    ends_at = now + self._commitment_seconds
+                    commitments.record_deliveries(connection, name, peer, str(chosen.peer), uid, now, ends_at)
+        for row in commitments.in_state(self._database, "waiting", "asked"):
+            if row.ends_at <= now:
+                commitments.answer(self._database, row.transaction_uid, {})
+                log.error("commitment not answered", ae_title=row.peer)
+            elif row.due_at <= now and commitments.change(
+                self._database, row.transaction_uid, "waiting", state="asking"
+            ):
+                self._engine.start("commit", commit_id(row.transaction_uid, row.run), row.transaction_uid, row.run)
+
     def _reconcile(self) -> None:
         """Let rows whose workflow is gone wait again."""
         again: dict[str, Callable[[], object]] = {}
@@ -203,6 +229,11 @@ class Dispatcher:
                 again[workflow_id] = partial(completions.put_back, self._database, study)
         for batch in deliveries.batches(self._database):
             again[batch] = partial(self._put_batch_back, batch)
+        for asking in commitments.in_state(self._database, "asking"):
+            uid, run = asking.transaction_uid, asking.run
+            again[commit_id(uid, run)] = partial(
+                commitments.change, self._database, uid, "asking", state="waiting", run=run + 1
+            )
         dead = self._engine.dead(again)
         for workflow_id in dead:
             again[workflow_id]()

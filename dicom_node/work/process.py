@@ -63,6 +63,7 @@ class Work:
         from dicom_node.store.database import open_engine
         from dicom_node.store.retention import Retention
         from dicom_node.work.analyse import AnalyseImage
+        from dicom_node.work.commit import AskForCommitment
         from dicom_node.work.complete import CompleteStudy
         from dicom_node.work.dispatcher import Dispatcher
         from dicom_node.work.engine import Engine
@@ -78,6 +79,7 @@ class Work:
         self._engine.workflow("analyse", AnalyseImage(self._database, folder, self._model, attempts))
         self._engine.workflow("complete", CompleteStudy(self._database, folder, self._model, destinations, attempts))
         self._engine.workflow("send", self._sender)
+        self._engine.workflow("commit", AskForCommitment(self._database, settings))
         self._engine.launch()
         self._dispatcher.start()
         self._retention = Retention(settings.retention, folder, self._database)

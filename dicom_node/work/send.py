@@ -109,7 +109,8 @@ class SendBatch:
         now = time.time()
         told = {"destination": chosen.name, "result": row.result_uid, "words": outcome.words}
         if outcome.fate is Fate.DELIVERED:
-            deliveries.delivered(self._database, chosen.name, row.result_uid, outcome.words, now)
+            to_commit = chosen.request_commitment and chosen.kind == "dicom"
+            deliveries.delivered(self._database, chosen.name, row.result_uid, outcome.words, now, to_commit=to_commit)
             deliveries.reachable_again(self._database, chosen.name, row.peer, now)
             log.info("delivered", kind=row.kind, **told)
             return
