@@ -100,7 +100,13 @@ def delivered(engine: sa.Engine, destination: str, result_uid: str, note: str, n
             deliveries.update()
             .where(*_one(destination, result_uid))
             .values(
-                state="delivered", note=note, delivered_at=now, unknown=False, unreachable=False, failing_since=None
+                state="delivered",
+                note=note,
+                delivered_at=now,
+                unknown=False,
+                unreachable=False,
+                failing_since=None,
+                committed="wanted" if to_commit else None,
             )
         )
 

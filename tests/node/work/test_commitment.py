@@ -210,7 +210,7 @@ def test_no_answer_in_time_is_no_promise(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("dicom_node.work.dispatcher.time", clocks)
     world = World(tmp_path, clocks)
     sink(world.rows, settings()).requested(REQUEST)
-    world.look()
+    world.look(5)
     row = world.rows.one(table)
     assert row.state == "asking"
     commitments.change(world.rows.engine, row.transaction_uid, "asking", state="asked")

@@ -230,6 +230,17 @@ def test_a_result_that_was_on_the_disk_is_asked_for_first(world: World) -> None:
     assert world.there.asked == [[made.sop_instance_uid]]
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+def test_what_was_delivered_is_to_be_committed_where_that_is_wanted(world: World, wanted: bool) -> None:
+    (uid,) = world.due("sr")
+    chosen = {"name": "there", "kind": "dicom", "peer": "PACS", "request_commitment": wanted}
+    peers = [{"ae_title": "PACS", "host": "127.0.0.1", "port": 104}]
+    settings = settings_of({"destinations": [chosen], "peers": peers}, "test")
+    world.destinations.configured["there"] = settings.destinations[0]
+    world.run()
+    assert world.row(uid).committed == ("wanted" if wanted else None)
+
+
 def test_stop_waits_for_calls_and_then_ends_them(world: World) -> None:
     world.due("sr")
     begun, goes_on = threading.Event(), threading.Event()
