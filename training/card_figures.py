@@ -64,6 +64,13 @@ def figures_section(manifest: Json, recipe: str) -> str:
         lines += ["", *_by_label(manifest, figures)]
         if manifest["task"] == "single_label":
             lines += ["", *_confusion(manifest, figures)]
+    if errors := manifest["metrics"].get("calibration_error"):
+        told = "; ".join(
+            f"{words} {number(errors[part]['before'], False)} before, {number(errors[part]['after'], False)} after"
+            for part, words in (("holdout", "on the held-out patients"), ("calibration", "on the calibration patients"))
+            if part in errors
+        )
+        lines += ["", f"Expected calibration error, before and after calibration: {told}."]
     agreement = manifest["metrics"]["agreement_with_keras"]
     lines += [
         "",

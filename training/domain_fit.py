@@ -7,7 +7,7 @@ that benchmarks/domain.py tests (noise, blank, photographs, limbs, rotated, inve
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import cv2
@@ -18,10 +18,13 @@ from sklearn.neural_network import MLPClassifier
 
 from cxr_core.domain import GRID_FEATURES, DomainCheck, features
 from cxr_core.preprocess import to_input
+from training.datasets.examples import Example
 from training.pictures import Picture
 
 FloatArray = npt.NDArray[np.float32]
 
+#: Films that are looked at at most: more say little more, and the features of one take 20 kB.
+LARGEST_SAMPLE = 5000
 #: Gradient grid and tone statistics.
 FEATURES = GRID_FEATURES + 12
 LIMIT_FOLDS = 3
@@ -33,15 +36,23 @@ LIMIT_SHARES = (0.004, 0.001, 0.0075)
 ZOOM_HEIGHTS = (0.55, 0.80)
 
 
-def fit_domain_check(pictures: Sequence[Picture], patients: Sequence[str], seed: int) -> DomainCheck:
+def chosen_films(films: list[Example]) -> list[Example]:
+    """All films, or of more than LARGEST_SAMPLE those of the lowest digests: any of them, and always the same."""
+    if len(films) <= LARGEST_SAMPLE:
+        return films
+    chosen = set(sorted(film.sha256 for film in films)[:LARGEST_SAMPLE])
+    return [film for film in films if film.sha256 in chosen]
+
+
+def fit_domain_check(pictures: Iterable[Picture], patients: Sequence[str], seed: int) -> DomainCheck:
     """Fit on all films; the limits come from the scores that films get of checks that never saw their patients.
 
     Extreme quantiles of a small part would be noise: all films together say better where their ends are.
 
     Parameters
     ----------
-    pictures : sequence of numpy.ndarray
-        8-bit pictures, axes (row, column).
+    pictures : iterable of numpy.ndarray
+        8-bit pictures, axes (row, column); taken one by one.
     patients : sequence of str
         Patient group of each.
     seed : int
@@ -49,13 +60,13 @@ def fit_domain_check(pictures: Sequence[Picture], patients: Sequence[str], seed:
     rng = np.random.default_rng(seed)
     groups = np.random.default_rng(seed).permutation(len(set(patients)))
     fold = groups[np.unique(patients, return_inverse=True)[1]] % LIMIT_FOLDS
-    films = np.empty((len(pictures), 2, FEATURES), np.float32)
-    zoomed = np.empty((len(pictures), 2, GRID_FEATURES), np.float32)
+    films = np.empty((len(patients), 2, FEATURES), np.float32)
+    zoomed = np.empty((len(patients), 2, GRID_FEATURES), np.float32)
     for number, picture in enumerate(pictures):
         film = picture.astype(np.float32) / np.float32(255)
         films[number] = _features([film, _varied(film, rng)])
         zoomed[number] = _features([_zoomed(_varied(film, rng), rng) for _ in range(2)])[:, :GRID_FEATURES]
-    raw = np.empty((len(pictures), 3), np.float32)
+    raw = np.empty((len(patients), 3), np.float32)
     for left_out in range(LIMIT_FOLDS):
         inside = fold == left_out
         if inside.any() and not inside.all():

@@ -17,8 +17,9 @@ from cxr_core.preprocess import InputScaling, scaled, to_input
 from training import run_folder
 from training.augment import augment
 from training.bundle_folder import place_for, put_in_place, write_manifest
+from training.calibration_error import before_and_after
 from training.datasets.examples import Dataset
-from training.domain_fit import fit_domain_check
+from training.domain_fit import chosen_films, fit_domain_check
 from training.evaluation.metrics import measure
 from training.evaluation.overlap import TRAINING_FILES
 from training.evaluation.served import serve
@@ -58,8 +59,8 @@ def export(run: Path, dataset: Dataset, out: Path, version: str, name: str | Non
         graph = LiteRtGraph(work / MODEL, threads=2)
         inputs = np.stack([scaled(grey, architecture.scaling) for grey in _compared(split)])
         agreement = compare(graph, model, inputs, dataset.scheme.task)
-        films = split.train + split.calibration
-        pictures = [picture_of(example) for example in progress(films, len(films))]
+        films = chosen_films(split.train + split.calibration)
+        pictures = map(picture_of, progress(films, len(films)))
         domain = fit_domain_check(pictures, [film.patient for film in films], config["settings"]["seed"])
         domain.save(work / DOMAIN)
         grid = _write_golden(graph, architecture.scaling, work / GOLDEN)
@@ -94,8 +95,10 @@ def export(run: Path, dataset: Dataset, out: Path, version: str, name: str | Non
         write_manifest(work, manifest, "")
         classifier = Classifier(str(work))
         parts = {"calibration": split.calibration, "holdout": split.holdout}
-        manifest["metrics"] |= {
-            part: measure(serve(classifier, scheme, examples)[0]) for part, examples in parts.items() if examples
+        answers = {part: serve(classifier, scheme, examples)[0] for part, examples in parts.items() if examples}
+        manifest["metrics"] |= {part: measure(found) for part, found in answers.items()}
+        manifest["metrics"]["calibration_error"] = {
+            part: before_and_after(found, fitted) for part, found in answers.items()
         }
         write_manifest(work, manifest, model_card(manifest, config, fitted))
         Classifier(str(work))

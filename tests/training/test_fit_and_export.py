@@ -94,6 +94,11 @@ def test_bundle_is_whole_and_served(run_and_bundle: tuple[Path, Path]) -> None:
     assert manifest.metrics["agreement_with_keras"]["probability"] <= 1e-3
     films = run_folder.read_json(out / "calibration.json")["films"]
     assert manifest.metrics["holdout"]["n"] == films["holdout"]
+    errors = manifest.metrics["calibration_error"]
+    assert {part: error["after"] for part, error in errors.items()} == {
+        part: manifest.metrics[part]["ece"] for part in ("calibration", "holdout")
+    }
+    assert f"{errors['holdout']['before']:.3f} before" in classifier.bundle.card()
     assert len((folder / "training_files.txt").read_text().split()) == films["train"]
     assert f"{films['holdout']} films" in classifier.bundle.card()
     assert not folder.with_name(folder.name + ".part").exists()
