@@ -114,17 +114,12 @@ def _by_label(manifest: Json, figures: Json) -> list[str]:
         cells = [_value(own, key) for key in columns]
         cells.insert(columns.index("auc") + 1, _interval(own, "auc"))
         lines.append(f"| {name} | {own['n']} | {' | '.join(cells)} |")
-    even = (
-        f"a finding is there as often as not ({manifest['prevalence']:g})" if several else "all classes are as frequent"
+    even = "a finding is there as often as not" if several else "all classes are as frequent"
+    told = (
+        f"A mean is over those in which the figure is defined. The probabilities hold where {even}; where these films\n"
+        "have other shares, that difference is in log loss, Brier score and calibration error, too."
     )
-    return [
-        *lines,
-        "",
-        "A mean is over those in which the figure is defined. The probabilities hold where "
-        + even
-        + "; where these films"
-        "\nhave other shares, that difference is in log loss, Brier score and calibration error, too.",
-    ]
+    return [*lines, "", told]
 
 
 def _confusion(manifest: Json, figures: Json) -> list[str]:
