@@ -84,6 +84,12 @@ def count_attempt(engine: sa.Engine, study_uid: str) -> None:
         )
 
 
+def count_death(engine: sa.Engine, study_uid: str) -> None:
+    """Note that the model process ended while it had the study."""
+    with engine.begin() as connection:
+        connection.execute(studies.update().where(studies.c.study_uid == study_uid).values(deaths=studies.c.deaths + 1))
+
+
 def uncount_attempt(engine: sa.Engine, study_uid: str) -> None:
     """Take an attempt back, which failed for a reason that lies not in the study."""
     with engine.begin() as connection:
@@ -181,5 +187,5 @@ def complete(
         connection.execute(
             studies.update()
             .where(studies.c.study_uid == study.study_uid, studies.c.completed_revision < revision)
-            .values(completed_revision=revision, completed_at=now, attempts=0, reason=None)
+            .values(completed_revision=revision, completed_at=now, attempts=0, deaths=0, reason=None)
         )

@@ -57,13 +57,19 @@ def count_attempts(engine: sa.Engine, keys: Sequence[str]) -> None:
         )
 
 
+def count_death(engine: sa.Engine, key: str) -> None:
+    """Note that the model process ended while it had the image."""
+    with engine.begin() as connection:
+        connection.execute(instances.update().where(instances.c.key == key).values(deaths=instances.c.deaths + 1))
+
+
 def answered(engine: sa.Engine, key: str, answer: str) -> None:
     """Keep the answer of a queued image."""
     with engine.begin() as connection:
         connection.execute(
             instances.update()
             .where(instances.c.key == key, instances.c.state == "queued")
-            .values(state="answered", answer=answer, attempts=0, reason=None)
+            .values(state="answered", answer=answer, attempts=0, deaths=0, reason=None)
         )
 
 

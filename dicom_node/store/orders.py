@@ -36,7 +36,7 @@ def retry(engine: sa.Engine, now: float, study_uid: str | None, destination: str
                 instances.update()
                 .where(instances.c.state == "set_aside", instances.c.file.is_not(None))
                 .where(*([instances.c.study_uid == study_uid] if study_uid else []))
-                .values(state="waiting", run=instances.c.run + 1, attempts=0, reason=None)
+                .values(state="waiting", run=instances.c.run + 1, attempts=0, deaths=0, reason=None)
             ).rowcount
             _reopen_for_images(connection)
             counts["studies"] = connection.execute(
@@ -48,6 +48,7 @@ def retry(engine: sa.Engine, now: float, study_uid: str | None, destination: str
                     queued_revision=studies.c.completed_revision,
                     run=studies.c.run + 1,
                     attempts=0,
+                    deaths=0,
                     reason=None,
                 )
             ).rowcount
@@ -77,7 +78,7 @@ def try_image_again(engine: sa.Engine, key: str) -> bool:
         changed = connection.execute(
             instances.update()
             .where(instances.c.key == key, instances.c.state == "set_aside", instances.c.file.is_not(None))
-            .values(state="waiting", run=instances.c.run + 1, attempts=0, reason=None)
+            .values(state="waiting", run=instances.c.run + 1, attempts=0, deaths=0, reason=None)
         ).rowcount
         _reopen_for_images(connection)
     return changed == 1

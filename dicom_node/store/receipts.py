@@ -67,7 +67,13 @@ def record(engine: sa.Engine, receipt: Receipt) -> bool:
         row = _row(receipt)
         if connection.execute(insert_new(engine, instances, row)).one_or_none() is None:
             # What retention has deleted may come again: its first receipt stays, so that results are the same bytes.
-            changes = {"file": receipt.file, "state": receipt.purpose, "attempts": 0, "run": instances.c.run + 1}
+            changes = {
+                "file": receipt.file,
+                "state": receipt.purpose,
+                "attempts": 0,
+                "deaths": 0,
+                "run": instances.c.run + 1,
+            }
             replaced = connection.execute(
                 instances.update().where(instances.c.key == receipt.key, instances.c.file.is_(None)).values(changes)
             )
@@ -110,6 +116,7 @@ def _next_revision(engine: sa.Engine, receipt: Receipt) -> sa.UpdateBase:
         "last_received_at": receipt.received_at,
         "state": "open",
         "attempts": 0,
+        "deaths": 0,
     }
     return upsert(engine, studies, new, changes).returning(studies.c.revision)
 

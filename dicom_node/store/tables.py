@@ -34,6 +34,7 @@ studies = Table(
     Column("queued_revision", Integer, nullable=False, default=0),  # that a workflow exists for
     Column("run", Integer, nullable=False, default=0),
     Column("attempts", Integer, nullable=False, default=0),  # encodings begun since the last image
+    Column("deaths", Integer, nullable=False, default=0),  # of the model process while it had the study
     Column("state", Text, nullable=False, default="open"),  # open, set_aside, cancelled, expired
     Column("reason", Text),
     Column("sender", Text, nullable=False),  # calling AE title of its last image
@@ -60,6 +61,7 @@ instances = Table(
     Column("state", Text, nullable=False),
     Column("run", Integer, nullable=False, default=0),
     Column("attempts", Integer, nullable=False, default=0),  # times that the model process was given it
+    Column("deaths", Integer, nullable=False, default=0),  # of the model process while it had the image
     Column("answer", Text),  # JSON, see work/answers.py
     Column("reason", Text),
 )

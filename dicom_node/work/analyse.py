@@ -14,6 +14,10 @@ from dicom_node.work.model_process import ModelProcess, WorkerDiedError
 
 log = logs.get(__name__)
 
+#: A death of the whole node counts so many times less than one of the model process: it has many other causes, a
+#: machine that is switched off among them.
+NODE_DEATHS = 5
+
 
 class AnalyseImage:
     """`analyse:<instance>:<run>`.
@@ -35,14 +39,16 @@ class AnalyseImage:
         self._folder = folder
         self._model = model
         # The first time it may have been a neighbour in the batch.
-        self._max_attempts = max(max_attempts, 2)
+        self._max_deaths = max(max_attempts, 2)
 
     def __call__(self, key: str, run: int) -> None:
         """Bring the image to an answer, or aside."""
         while (row := images.get(self._database, key)) is not None and (row.state, row.run) == ("queued", run):
             path = self._folder.objects / row.file
-            if row.attempts >= self._max_attempts:
-                self._set_aside(row, f"it ended the model process {row.attempts} times")
+            if row.deaths >= self._max_deaths:
+                self._set_aside(row, f"it ended the model process {row.deaths} times")
+            elif row.attempts >= NODE_DEATHS * self._max_deaths:
+                self._set_aside(row, f"the node ended {row.attempts} times while it was analysed")
             elif not path.exists():
                 images.set_aside(self._database, key, "its file is gone")
                 log.error("file gone", instance=key, sop_instance_uid=row.sop_instance_uid)
@@ -51,6 +57,7 @@ class AnalyseImage:
                     # Once it was there when the process ended, others shall not suffer from it.
                     answer = self._model.analyse(key, path, alone=row.attempts > 0)
                 except WorkerDiedError:
+                    images.count_death(self._database, key)
                     continue
                 images.answered(self._database, key, answer)
                 log.info("image answered", instance=key, sop_instance_uid=row.sop_instance_uid)
@@ -60,4 +67,4 @@ class AnalyseImage:
         entry = Quarantined(row.key, reason, time.time(), row.sender, row.key)
         Quarantine(self._folder).put_file(entry, self._folder.objects / row.file)
         images.set_aside(self._database, row.key, reason)
-        log.error("image set aside", instance=row.key, attempts=row.attempts, sop_instance_uid=row.sop_instance_uid)
+        log.error("image set aside", instance=row.key, reason=reason, sop_instance_uid=row.sop_instance_uid)

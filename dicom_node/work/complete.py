@@ -8,6 +8,7 @@ from dicom_node import logs
 from dicom_node.destinations.choose import Destinations
 from dicom_node.store import completions, images
 from dicom_node.store.folder import DataFolder
+from dicom_node.work.analyse import NODE_DEATHS
 from dicom_node.work.messages import Encode, Encoded, Failed, StudyImage
 from dicom_node.work.model_process import ModelProcess, WorkerDiedError
 
@@ -47,7 +48,7 @@ class CompleteStudy:
         self._folder = folder
         self._model = model
         self._destinations = destinations
-        self._max_attempts = max_attempts
+        self._max_deaths = max_attempts
 
     def __call__(self, study_uid: str, revision: int, run: int) -> None:
         """Bring the revision to its results, or the study aside. Raises NotNowError."""
@@ -57,13 +58,17 @@ class CompleteStudy:
                 return
             if study.completed_revision >= revision:
                 return
-            if study.attempts >= self._max_attempts:
-                self._set_aside(study_uid, revision, f"it ended the model process {study.attempts} times")
+            if study.deaths >= self._max_deaths:
+                self._set_aside(study_uid, revision, f"it ended the model process {study.deaths} times")
+                return
+            if study.attempts >= NODE_DEATHS * self._max_deaths:
+                self._set_aside(study_uid, revision, f"the node ended {study.attempts} times while it was encoded")
                 return
             completions.count_attempt(self._database, study_uid)
             try:
                 reply = self._model.encode(self._request(study_uid, revision))
             except WorkerDiedError:
+                completions.count_death(self._database, study_uid)
                 continue
             if isinstance(reply, Encoded):
                 wanted = self._destinations.wanted(study.sender)

@@ -28,7 +28,7 @@ from dicom_node.settings import settings_of
 from dicom_node.store.folder import DataFolder
 from tests.dicom_builder import build, gradient
 from tests.node.peers.fakes import OURS, Line, raw_peer, scp
-from tests.node.peers.test_stow import Web, serving
+from tests.node.peers.web_server import Web, serving
 
 CR = uid.ComputedRadiographyImageStorage
 EXPLICIT = uid.ExplicitVRLittleEndian

@@ -118,7 +118,7 @@ def test_a_poisoned_image_is_set_aside_after_so_many_attempts_and_can_be_release
     assert (entry.name, entry.instance, entry.reason) == (key, key, row.reason)
     assert place.path(key).read_bytes() == b"film"
     assert orders.try_image_again(world.rows.engine, key)
-    assert world.rows.one(instances).attempts == 0
+    assert (world.rows.one(instances).attempts, world.rows.one(instances).deaths) == (0, 0)
 
 
 def test_one_death_sets_nobody_aside_whatever_the_setting(world: World) -> None:
@@ -126,19 +126,30 @@ def test_one_death_sets_nobody_aside_whatever_the_setting(world: World) -> None:
     strict = AnalyseImage(world.rows.engine, world.rows.folder, world.model, 1)  # type: ignore[arg-type]
     key = world.queued_image()
     images.count_attempts(world.rows.engine, [key])
+    images.count_death(world.rows.engine, key)
     strict(key, 0)
     assert world.model.asked == [(key, True)]
     assert world.rows.one(instances).state == "answered"
 
 
-def test_attempts_outlive_the_work_process(world: World) -> None:
+def test_deaths_outlive_the_work_process(world: World) -> None:
     key = world.queued_image()
-    images.count_attempts(world.rows.engine, [key])
-    images.count_attempts(world.rows.engine, [key])
+    world.rows.change(instances, attempts=2, deaths=2)
     world.model.answer = world.died
     world.analyse(key, 0)
     assert world.model.asked == [(key, True)]
     assert world.rows.one(instances).state == "set_aside"
+
+
+def test_deaths_of_the_whole_node_count_less(world: World) -> None:
+    key = world.queued_image()
+    world.rows.change(instances, attempts=14)
+    world.analyse(key, 0)
+    assert world.rows.one(instances).state == "answered"
+    key = world.queued_image()
+    world.rows.change(instances, attempts=15)
+    world.analyse(key, 0)
+    assert world.rows.one(instances, key=key).reason == "the node ended 15 times while it was analysed"
 
 
 def test_an_image_whose_file_is_gone_is_set_aside(world: World) -> None:
