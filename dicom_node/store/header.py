@@ -17,6 +17,8 @@ from cxr_core.results.marks import is_result
 
 #: A header before the pixels is a few kilobytes; this much is looked at, whatever the elements claim.
 MAX_HEADER_BYTES = 4 * 1024**2
+#: Each element takes one to three reads, and real headers have hundreds; a hostile one must not hold up the others.
+MAX_READS = 50_000
 
 _STOP = Tag("SeriesInstanceUID")
 _WANTED = [
@@ -111,19 +113,21 @@ def _text(header: Dataset, keyword: str) -> str:
 
 
 class _Bounded:
-    """Reads of a view that end with an error when too much was read; skipping costs nothing, and nothing is copied."""
+    """Reads of a view that end with an error when they are too many; skipping costs nothing, and nothing is copied."""
 
     def __init__(self, view: memoryview) -> None:
         self._view = view
         self._at = 0
         self._left = MAX_HEADER_BYTES
+        self._reads = MAX_READS
 
     def read(self, count: int = -1) -> bytes:
         count = len(self._view) - self._at if count < 0 else count
         piece = bytes(self._view[self._at : self._at + min(count, self._left + 1)])
         self._at += len(piece)
         self._left -= len(piece)
-        if self._left < 0:
+        self._reads -= 1
+        if self._left < 0 or self._reads < 0:
             raise ValueError("the header is too long")
         return piece
 
