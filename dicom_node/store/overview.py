@@ -20,7 +20,8 @@ def image_counts(engine: sa.Engine) -> dict[str, int]:
 
 def study_counts(engine: sa.Engine) -> dict[str, int]:
     """Studies by what is to be done: `collecting`, `complete`, `set_aside`, `cancelled`."""
-    query = sa.select(study_state().label("state"), sa.func.count().label("number")).group_by(study_state())
+    each = sa.select(study_state().label("state")).subquery()
+    query = sa.select(each.c.state, sa.func.count().label("number")).group_by(each.c.state)
     with engine.connect() as connection:
         return {row.state: row.number for row in connection.execute(query)}
 
