@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -67,6 +68,8 @@ def rows(tmp_path: Path) -> Iterator[Rows]:
 
 @pytest.fixture
 def running(rows: Rows) -> Iterator[Running]:
+    # DBOS flushes the handlers of its logger; one made in a test whose standard error was caught is closed by now.
+    logging.getLogger("dbos").handlers.clear()
     yield Running(rows.engine)
     DBOS.destroy(destroy_registry=True)
 
