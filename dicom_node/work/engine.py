@@ -52,7 +52,7 @@ class Engine:
         DBOS(config=config)
         self._workflows: dict[str, Callable[..., None]] = {}
         self._ended = ended
-        self._stopping = threading.Event()
+        self._stopping, self._held = threading.Event(), threading.Event()
         self._lock = threading.Lock()
         self._running: set[str] = set()
         self._idle: set[str] = set()
@@ -66,7 +66,7 @@ class Engine:
         def called(*arguments: str | int) -> None:
             workflow_id = DBOS.workflow_id or ""
             if self._stopping.is_set():
-                threading.Event().wait()  # until the process ends
+                self._held.wait()  # until the process ends: nobody sets it
             with self._lock:
                 self._running.add(workflow_id)
             try:
