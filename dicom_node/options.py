@@ -48,12 +48,12 @@ def settings_with(config: Path | None, options: Options) -> NodeSettings:
         value = getattr(options, name)
         if value is not None:
             table["listener"][name] = value
-    for number, wanted in enumerate(options.send_to, start=1):
-        _add(table, wanted, f"send-to-{number}")
+    for wanted in options.send_to:
+        _add(table, wanted)
     return settings_of(table, "the command line" if config is None else str(config))
 
 
-def _add(table: dict[str, Any], wanted: SendTo, name: str) -> None:
+def _add(table: dict[str, Any], wanted: SendTo) -> None:
     """A destination, and the peer that it names; a listed one has to be the same."""
     listed = next((peer for peer in table["peers"] if peer["ae_title"] == wanted.ae_title), None)
     if listed is None:
@@ -66,4 +66,6 @@ def _add(table: dict[str, Any], wanted: SendTo, name: str) -> None:
             "the address that [[peers]] has for it",
             "correct one of the two",
         )
+    # The name follows from the AE title alone: what waits for it goes there after a start with other options, too.
+    name = "to-" + re.sub(r"[^a-z0-9]+", "-", wanted.ae_title.lower()).strip("-")
     table["destinations"] = [*table["destinations"], {"name": name, "kind": "dicom", "peer": wanted.ae_title}]

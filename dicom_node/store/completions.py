@@ -34,8 +34,8 @@ def get(engine: sa.Engine, study_uid: str) -> sa.Row[Any] | None:
 
 
 def incomplete(engine: sa.Engine) -> Sequence[sa.Row[Any]]:
-    """Open studies with a revision that has no results yet."""
-    query = sa.select(studies).where(studies.c.state == "open", studies.c.revision > studies.c.completed_revision)
+    """Studies with a revision that has no results yet."""
+    query = sa.select(studies).where(studies.c.state == "open")
     with engine.connect() as connection:
         return connection.execute(query).all()
 
@@ -186,6 +186,17 @@ def complete(
                     connection.execute(insert_new(engine, deliveries, delivery))
         connection.execute(
             studies.update()
-            .where(studies.c.study_uid == study.study_uid, studies.c.completed_revision < revision)
-            .values(completed_revision=revision, completed_at=now, attempts=0, deaths=0, reason=None)
+            .where(
+                studies.c.study_uid == study.study_uid,
+                studies.c.state == "open",
+                studies.c.completed_revision < revision,
+            )
+            .values(
+                completed_revision=revision,
+                completed_at=now,
+                state=sa.case((studies.c.revision > revision, "open"), else_="complete"),
+                attempts=0,
+                deaths=0,
+                reason=None,
+            )
         )

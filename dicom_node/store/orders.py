@@ -106,7 +106,7 @@ def cancel(engine: sa.Engine, study_uid: str | None, destination: str | None) ->
             ).rowcount
             counts["studies"] = connection.execute(
                 studies.update()
-                .where(studies.c.study_uid == study_uid, studies.c.revision > studies.c.completed_revision)
+                .where(studies.c.study_uid == study_uid, studies.c.state.in_(("open", "set_aside")))
                 .values(state="cancelled")
             ).rowcount
     return counts

@@ -19,7 +19,7 @@ def image_counts(engine: sa.Engine) -> dict[str, int]:
 
 
 def study_counts(engine: sa.Engine) -> dict[str, int]:
-    """Studies by what is to be done: `collecting`, `complete`, `set_aside`, `cancelled`."""
+    """Studies by state: `collecting`, `complete`, `set_aside`, `cancelled`, `expired`."""
     each = sa.select(study_state().label("state")).subquery()
     query = sa.select(each.c.state, sa.func.count().label("number")).group_by(each.c.state)
     with engine.connect() as connection:
@@ -28,11 +28,7 @@ def study_counts(engine: sa.Engine) -> dict[str, int]:
 
 def study_state() -> sa.ColumnElement[str]:
     """The state of a study in one word."""
-    return sa.case(
-        (studies.c.state != "open", studies.c.state),
-        (studies.c.revision > studies.c.completed_revision, "collecting"),
-        else_="complete",
-    )
+    return sa.case((studies.c.state == "open", "collecting"), else_=studies.c.state)
 
 
 def delivery_counts(engine: sa.Engine) -> Sequence[sa.Row[Any]]:

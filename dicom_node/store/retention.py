@@ -91,10 +91,7 @@ class Retention:
         delivery = sa.exists().where(
             deliveries.c.study_uid == studies.c.study_uid, deliveries.c.state.in_(_UNFINISHED_DELIVERIES)
         )
-        done = sa.or_(
-            sa.and_(studies.c.state == "open", studies.c.revision == studies.c.completed_revision),
-            studies.c.state == "cancelled",
-        )
+        done = studies.c.state.in_(("complete", "cancelled"))
         query = sa.select(studies.c.study_uid).where(done, latest < before, ~image, ~delivery).order_by(latest)
         with self._database.connect() as connection:
             return connection.execute(query).scalars().all()

@@ -35,14 +35,14 @@ studies = Table(
     Column("run", Integer, nullable=False, default=0),
     Column("attempts", Integer, nullable=False, default=0),  # encodings begun since the last image
     Column("deaths", Integer, nullable=False, default=0),  # of the model process while it had the study
-    Column("state", Text, nullable=False, default="open"),  # open, set_aside, cancelled, expired
+    Column("state", Text, nullable=False, default="open"),  # open, complete, set_aside, cancelled, expired
     Column("reason", Text),
     Column("sender", Text, nullable=False),  # calling AE title of its last image
     Column("first_received_at", Float, nullable=False),
     Column("last_received_at", Float, nullable=False),
     Column("completed_at", Float),
 )
-Index("studies_open", studies.c.state, studies.c.revision, studies.c.completed_revision)
+Index("studies_state", studies.c.state)
 
 instances = Table(
     "instances",
@@ -106,7 +106,8 @@ deliveries = Table(
     Column("committed", Text),  # None, or of a commitment: wanted, requested, yes, no
     PrimaryKeyConstraint("result_uid", "destination"),
 )
-Index("deliveries_due", deliveries.c.destination, deliveries.c.state, deliveries.c.due_at)
+Index("deliveries_state", deliveries.c.state, deliveries.c.due_at)
+Index("deliveries_committed", deliveries.c.committed)
 Index("deliveries_study", deliveries.c.study_uid)
 
 #: Storage commitment that we ask a peer for: for what we sent there, or for what a sender wants a promise of.

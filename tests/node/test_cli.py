@@ -215,7 +215,7 @@ def test_options_of_the_command_line_come_first(tmp_path: Path) -> None:
     (peer,) = settings.peers
     assert (peer.ae_title, peer.host, peer.port, peer.may_send) == ("PACS", "::1", 104, False)
     (destination,) = settings.destinations
-    assert (destination.kind, destination.peer) == ("dicom", "PACS")
+    assert (destination.name, destination.kind, destination.peer) == ("to-pacs", "dicom", "PACS")
 
 
 def test_a_listed_peer_is_used_and_another_address_of_it_is_not(tmp_path: Path) -> None:

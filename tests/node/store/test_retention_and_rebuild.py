@@ -132,9 +132,9 @@ def test_over_the_space_the_oldest_finished_studies_go(rows: Rows) -> None:
     size = sum(path.stat().st_size for path in rows.folder.root.rglob("*.dcm"))
     clean(rows, 0, max_gb=(size - 1) / 1000**3)
     assert {row.study_uid: row.state for row in rows.all(studies)} == {
-        "2.25.1": "open",
+        "2.25.1": "complete",
         "2.25.2": "expired",
-        "2.25.3": "open",
+        "2.25.3": "complete",
     }
 
 
