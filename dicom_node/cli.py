@@ -1,4 +1,4 @@
-"""The command `cxr-node`: serve, check, status, list, show, retry, cancel, quarantine.
+"""The command `cxr-node`: serve, check, status, list, show, retry, cancel, quarantine, demo.
 
 Everything heavy is imported by the command that needs it.
 """
@@ -209,6 +209,18 @@ def cancel(
         uid = None if study is None else overview.find_study(engine, study).study_uid
         told = orders.cancel(engine, uid, overview.known_destination(engine, destination))
         _tell(told, [f"Cancelled: {counted(told)}"], as_json)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the overlay pictures.")] = Path("demo_output"),
+) -> None:
+    """Start a node and a stand-in PACS on this machine, send the sample studies, and show what comes back."""
+    with _one_line():
+        from dicom_node.demo import run_demo
+
+        if not run_demo(out):
+            raise typer.Exit(1)
 
 
 @quarantine.command(name="list")

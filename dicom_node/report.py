@@ -195,7 +195,7 @@ def one_study_lines(told: Record) -> list[str]:
         f"  {_word(told['state'])}" + (f": {told['reason']}" if told["reason"] else ""),
         f"  from {told['sender']}, last image {told['last_received_at']}, results {told['completed_at'] or 'none yet'}",
     ]
-    lines += [f"  image {image['sop_instance_uid']}: {_answer_words(image)}" for image in told["images"]]
+    lines += [f"  image {image['sop_instance_uid']}: {answer_words(image)}" for image in told["images"]]
     lines += [f"  {made['kind']:4} {made['sop_instance_uid']}, {_size(made['bytes'])}" for made in told["results"]]
     for delivery in told["deliveries"]:
         line = f"  to {delivery['destination']}: {delivery['sop_instance_uid']} {_word(delivery['state'])}"
@@ -209,7 +209,8 @@ def one_study_lines(told: Record) -> list[str]:
     return lines
 
 
-def _answer_words(image: Record) -> str:
+def answer_words(image: Record) -> str:
+    """What was found in an image, in words."""
     if image["status"] is None:
         return _word(image["state"]) + (f" ({image['reason']})" if image["reason"] else "")
     if image["status"] != "predicted":

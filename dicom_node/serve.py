@@ -12,8 +12,8 @@ from functools import partial
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
-from cxr_core.errors import CxrError
 from dicom_node import logs
+from dicom_node.node_error import NodeError
 from dicom_node.settings import NodeSettings
 from dicom_node.store.folder import DataFolder
 from dicom_node.work.child import CALL, Child
@@ -33,10 +33,6 @@ _RESTART_SECONDS = (0.0, 0.2, 1.0, 5.0, 15.0, 30.0)
 _WORKED_SECONDS = 60.0
 #: What the work process may take to stop in order.
 _STOP_SECONDS = 25.0
-
-
-class NodeError(CxrError):
-    """The node cannot run."""
 
 
 class _DamagedError(Exception):

@@ -24,6 +24,7 @@ from dicom_node.received import ReceivedObject
 from dicom_node.settings import NodeSettings, load_settings, settings_of
 from dicom_node.store.quarantine import Quarantine, Quarantined
 from dicom_node.store.sink import StoreSink
+from tests.node.node_process import ROOT
 from tests.node.peers.fakes import scp
 from tests.node.received import received
 from tests.node.rows import Rows, deliveries, instances, studies
@@ -50,7 +51,7 @@ def told(rows: Rows, *words: str) -> Any:
 
 def test_help_names_every_command() -> None:
     output = CliRunner().invoke(app, ["--help"]).output
-    for command in ("serve", "check", "status", "list", "show", "retry", "cancel", "quarantine"):
+    for command in ("serve", "check", "status", "list", "show", "retry", "cancel", "quarantine", "demo"):
         assert f" {command} " in output
 
 
@@ -156,6 +157,23 @@ def test_an_object_that_was_refused_is_taken_or_refused_again(rows: Rows, monkey
     assert (row.study_uid, row.sender) == ("2.25.9", "PACS")
     assert (rows.folder.objects / row.file).read_bytes().endswith(bytes(request.data_set))
     assert Quarantine(rows.folder).entries() == []
+
+
+def test_the_demonstration_shows_what_came_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    result = CliRunner().invoke(app, ["demo", "--out", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    for words in ("synthetic-1-child", "refused: lateral view", "GSPS, SC, SR", "none", "not for diagnosis"):
+        assert words in result.output
+    pictures = sorted((tmp_path / "out").glob("*.png"))
+    assert len(pictures) == 4
+    assert all(str(picture) in result.output for picture in pictures)
+
+
+def test_a_demonstration_that_cannot_write_is_told(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_bytes(b"")
+    result = CliRunner().invoke(app, ["demo", "--out", str(tmp_path / "taken")])
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
 
 
 def test_a_folder_where_no_node_ran_is_told(tmp_path: Path) -> None:

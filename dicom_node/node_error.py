@@ -1,0 +1,9 @@
+"""The error of a node that cannot do its work."""
+
+from __future__ import annotations
+
+from cxr_core.errors import CxrError
+
+
+class NodeError(CxrError):
+    """The node cannot run, or does not do its work."""
