@@ -27,7 +27,6 @@ FIELDS = frozenset(
         "attempts",
         "batch",
         "bytes",
-        "called",
         "count",
         "destination",
         "error",
@@ -54,7 +53,6 @@ FIELDS = frozenset(
         "transfer_syntax",
         "version",
         "words",
-        "workflow",
     }
 )
 

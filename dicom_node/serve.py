@@ -52,18 +52,35 @@ class WorkKeeper:
 
     def start(self) -> None:
         """Start the process."""
-        self._child = Child(MODULE)
         self._started = time.monotonic()
-        self._child.send(self._begin)
+        try:
+            self._child = Child(MODULE)
+        except OSError as error:  # no memory, no descriptors, no processes: there may be some later
+            log.error("work process not started", **logs.trouble(error))
+            self._pause()
+            return
+        self._say(self._begin)
         if self._prepared:
-            self._child.send(Go())
+            self._say(Go())
 
     def go(self) -> None:
         """The database is prepared."""
         self._prepared = True
+        self._say(Go())
+
+    def _say(self, message: object) -> None:
         if self._child is not None:
-            with suppress(OSError):  # it has ended, and is started again
-                self._child.send(Go())
+            with suppress(OSError):  # it has ended, which is heard
+                self._child.send(message)
+
+    def _pause(self) -> float:
+        """How long until the next start."""
+        if time.monotonic() - self._started > _WORKED_SECONDS:
+            self._failures = 0
+        pause = _RESTART_SECONDS[min(self._failures, len(_RESTART_SECONDS) - 1)]
+        self._failures += 1
+        self._again_at = time.monotonic() + pause
+        return pause
 
     def tend(self, woken: int) -> None:
         """Start the process when it is time, then wait until something happens to it, or `woken` is readable.
@@ -76,8 +93,7 @@ class WorkKeeper:
                 wait([woken], pause)
                 return
             self.start()
-        assert self._child is not None
-        if self._child.connection in wait([woken, self._child.connection]):
+        elif self._child.connection in wait([woken, self._child.connection]):
             self._hear(self._child)
 
     def _hear(self, child: Child) -> None:
@@ -86,12 +102,7 @@ class WorkKeeper:
         except (EOFError, OSError):
             exit_code = child.kill()
             self._child = None
-            if time.monotonic() - self._started > _WORKED_SECONDS:
-                self._failures = 0
-            pause = _RESTART_SECONDS[min(self._failures, len(_RESTART_SECONDS) - 1)]
-            self._failures += 1
-            self._again_at = time.monotonic() + pause
-            log.error("work process ended", exit_code=exit_code, seconds=pause)
+            log.error("work process ended", exit_code=exit_code, seconds=self._pause())
         else:
             raise _DamagedError if isinstance(told, Damaged) else NodeError(told.words)
 
@@ -102,14 +113,15 @@ class WorkKeeper:
             child.process.send_signal(CALL)
 
     def stop(self) -> None:
-        """Have the process stop in order."""
+        """Have the process stop in order; one that has not begun, at once."""
         if self._child is None:
             return
-        self._child.process.terminate()
-        try:
-            self._child.process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            log.error("work process does not stop", pid=self._child.process.pid)
+        if self._prepared:
+            self._child.process.terminate()
+            try:
+                self._child.process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                log.error("work process does not stop", pid=self._child.process.pid)
         self._child.kill()
 
 

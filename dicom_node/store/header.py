@@ -24,15 +24,12 @@ _STOP = Tag("SeriesInstanceUID")
 _WANTED = [
     Tag(keyword)
     for keyword in (
-        "ImageType",
         "SOPClassUID",
         "SOPInstanceUID",
         "StudyDate",
         "StudyTime",
-        "Modality",
         "Manufacturer",
         "ManufacturerModelName",
-        "SoftwareVersions",
         "ContributingEquipmentSequence",
         "StudyInstanceUID",
         "SeriesInstanceUID",

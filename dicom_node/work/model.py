@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -17,7 +18,7 @@ from dicom_node.settings import NodeSettings
 from dicom_node.work.child import connect
 from dicom_node.work.messages import Analyse, Answers, Begin, Encode, Failed, NotNow, Ready, Unusable
 
-log = logs.get(__name__)
+log = logs.get("dicom_node.work.model")  # it runs as __main__
 
 
 def main() -> None:
@@ -29,12 +30,18 @@ def main() -> None:
     # numpy's linear algebra starts a thread a processor; the domain check's small products want none.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     logs.configure("model")
-    begin: Begin = connection.recv()
-    serve(connection, begin)
+    try:
+        begin: Begin = connection.recv()
+        serve(connection, begin)
+    except EOFError:
+        pass  # the parent is gone
+    except Exception as error:  # noqa: BLE001  # it starts us again; the error's own text may quote a header
+        log.error("model process failed", **logs.trouble(error))
+        sys.exit(1)
 
 
 def serve(connection: Connection, begin: Begin) -> None:
-    """Load the model, say so, and answer one request after the other."""
+    """Load the model, say so, and answer one request after the other. Raises EOFError when the parent goes away."""
     # The libraries, which take the most of this process's start, are loaded here and not with the module.
     from cxr_core.classifier import Classifier
     from dicom_node.work.analysis import Analyst, core_settings
@@ -50,11 +57,7 @@ def serve(connection: Connection, begin: Begin) -> None:
     connection.send(Ready(identity.name, identity.version, identity.sha256))
     choice, producer = result_choice(settings), settings.listener.ae_title
     while True:
-        try:
-            request = connection.recv()
-        except EOFError:
-            return
-        connection.send(_reply(request, analyst, choice, producer, begin))
+        connection.send(_reply(connection.recv(), analyst, choice, producer, begin))
 
 
 def _reply(request: object, analyst: Any, choice: Any, producer: str, begin: Begin) -> object:

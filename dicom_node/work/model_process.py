@@ -133,7 +133,11 @@ class ModelProcess:
     def _started(self) -> bool:
         """Start the process and load the model; whether both worked."""
         started = time.monotonic()
-        child = Child(MODULE)
+        try:
+            child = Child(MODULE)
+        except OSError as error:  # no memory, no descriptors, no processes: there may be some later
+            log.error("model process not started", **logs.trouble(error))
+            return False
         try:
             child.send(self._begin)
             told = child.receive(LOAD_SECONDS)

@@ -19,7 +19,7 @@ from dicom_node.store.folder import DataFolder, LockedError
 from dicom_node.work.child import CALL, connect
 from dicom_node.work.keeping import Begin, Damaged, Hopeless
 
-log = logs.get(__name__)
+log = logs.get("dicom_node.work.process")  # it runs as __main__
 
 LOCK = "work.lock"
 #: For calls that are under way when the process is asked to stop.

@@ -21,7 +21,7 @@ from pynetdicom import AE, evt
 
 from dicom_node.peers import Sent
 from dicom_node.store.quarantine import Quarantine
-from dicom_node.store.tables import deliveries, instances, results, studies
+from dicom_node.store.tables import deliveries, instances, results, schema, studies
 from tests.dicom_builder import build
 from tests.node.node_process import Node, until
 from tests.node.orthanc_server import free_ports
@@ -208,6 +208,18 @@ def test_a_model_that_cannot_be_used_ends_the_node_with_a_line(root: list[Node],
     done = node.run("serve")
     assert done.returncode == 2
     assert "none-of-this-name" in done.stderr.splitlines()[-1]
+
+
+def test_a_database_of_another_version_ends_the_node_with_a_line(root: list[Node], tmp_path: Path) -> None:
+    node = Node(tmp_path)
+    root.append(node)
+    node.start()
+    node.stop()
+    with node.engine.begin() as connection:
+        connection.execute(schema.update().values(version=99))
+    done = node.run("serve")
+    assert done.returncode == 2
+    assert "a database of schema 99" in done.stderr.splitlines()[-1]
 
 
 def test_an_upgrade_with_a_full_queue_loses_nothing(root: list[Node], tmp_path: Path) -> None:
