@@ -46,6 +46,7 @@ def status_of(settings: NodeSettings, folder: DataFolder, engine: sa.Engine) -> 
         "images": overview.image_counts(engine),
         "studies": overview.study_counts(engine),
         "deliveries": deliveries,
+        "not_committed": overview.not_committed(engine),
         "quarantine": len(Quarantine(folder).entries()),
         "used_bytes": used_bytes(folder),
         "free_bytes": folder.free_bytes(),
@@ -88,6 +89,8 @@ def status_lines(told: Record) -> list[str]:
         if row["failing_since"] is not None and row["state"] in ("waiting", "gave_up"):
             line += f"; since {row['failing_since']}, {row['attempts']} attempts: {row['last_failure']}"
         lines.append(line)
+    if told["not_committed"]:
+        lines.append(f"{told['not_committed']} objects delivered, and NOT COMMITTED by the peer")
     free, reserve = told["free_bytes"], told["reserve_bytes"]
     lines.append(
         f"disk         {_size(told['used_bytes'])} used, {_size(free)} free"

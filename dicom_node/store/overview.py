@@ -48,6 +48,13 @@ def delivery_counts(engine: sa.Engine) -> Sequence[sa.Row[Any]]:
         return connection.execute(query).all()
 
 
+def not_committed(engine: sa.Engine) -> int:
+    """Objects that were delivered, and that the peer did not commit to keep."""
+    query = sa.select(sa.func.count()).where(deliveries.c.committed == "no")
+    with engine.connect() as connection:
+        return connection.execute(query).scalar_one()
+
+
 def last_failure(engine: sa.Engine, destination: str) -> str | None:
     """What the last failed attempt there ended in."""
     query = (

@@ -24,10 +24,6 @@ log = logs.get("dicom_node.work.process")  # it runs as __main__
 LOCK = "work.lock"
 #: For calls that are under way when the process is asked to stop.
 _GRACE_SECONDS = 10.0
-_HOUSEKEEPING_SECONDS = 300.0
-#: DBOS's rows of workflows that ended so long ago are deleted, so many at once.
-_FINISHED_SECONDS = 3600.0
-_FORGET_AT_ONCE = 500
 #: An earlier process that is just ending may still hold the lock.
 _LOCK_SECONDS = 10.0
 
@@ -67,6 +63,7 @@ class Work:
         from dicom_node.work.complete import CompleteStudy
         from dicom_node.work.dispatcher import Dispatcher
         from dicom_node.work.engine import Engine
+        from dicom_node.work.housekeeping import Housekeeper
         from dicom_node.work.send import SendBatch
 
         prepared()
@@ -82,20 +79,8 @@ class Work:
         self._engine.workflow("commit", AskForCommitment(self._database, settings))
         self._engine.launch()
         self._dispatcher.start()
-        self._retention = Retention(settings.retention, folder, self._database)
-        self._stopping = threading.Event()
-        self._housekeeper = threading.Thread(target=self._keep_house, name="housekeeper", daemon=True)
+        self._housekeeper = Housekeeper(Retention(settings.retention, folder, self._database), self._engine)
         self._housekeeper.start()
-
-    def _keep_house(self) -> None:
-        while not self._stopping.wait(_HOUSEKEEPING_SECONDS):
-            try:
-                now = time.time()
-                self._retention.clean(now)
-                while self._engine.forget_finished(now - _FINISHED_SECONDS, _FORGET_AT_ONCE) == _FORGET_AT_ONCE:
-                    pass
-            except Exception as error:  # noqa: BLE001  # a locked database is no reason to stop
-                log.error("could not keep house", **logs.trouble(error))
 
     def _count(self, keys: list[str]) -> None:
         from dicom_node.store import images
@@ -108,7 +93,7 @@ class Work:
 
     def stop(self) -> None:
         """Begin nothing, let calls that are under way end, let the model finish what it has."""
-        self._stopping.set()
+        self._housekeeper.stop()
         self._dispatcher.stop()
         self._engine.stop()
         self._sender.stop(_GRACE_SECONDS)

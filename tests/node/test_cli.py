@@ -81,6 +81,8 @@ def test_what_needs_somebody_is_said(rows: Rows) -> None:
     assert "1 GIVEN UP" in output
     assert "4 attempts: cannot be reached" in output
     assert "1 NEED SOMEBODY" in output
+    rows.change(deliveries, state="delivered", committed="no")
+    assert "1 objects delivered, and NOT COMMITTED by the peer" in run(rows, "status").output
 
 
 def test_studies_are_listed_and_shown(rows: Rows) -> None:

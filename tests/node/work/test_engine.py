@@ -9,12 +9,16 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import sqlalchemy as sa
 from dbos import DBOS
 
+from dicom_node.settings import RetentionSettings
+from dicom_node.store.retention import Retention
 from dicom_node.work.engine import APPLICATION_VERSION, EXECUTOR, Engine
+from dicom_node.work.housekeeping import Housekeeper
 from tests.node.node_process import until
 from tests.node.rows import Rows
 
@@ -197,6 +201,43 @@ def test_finished_workflows_are_forgotten(running: Running) -> None:
     assert running.engine.forget_finished(time.time() + 60, 3) == 3
     assert running.engine.forget_finished(time.time() + 60, 3) == 2
     assert running.rows("SELECT count(*) FROM workflow_status") == [(0,)]
+
+
+def test_the_housekeeper_deletes_what_is_over_its_time(running: Running, rows: Rows) -> None:
+    running.launch()
+    for number in range(3):
+        running.engine.start("note", f"note:{number}", "key")
+        running.wait(f"note:{number}")
+    (rows.folder.objects / "orphan.dcm").write_bytes(b"")
+    retention = Retention(RetentionSettings(), rows.folder, rows.engine)
+    housekeeper = Housekeeper(retention, running.engine)
+    housekeeper.clean()
+    assert running.rows("SELECT count(*) FROM workflow_status") == [(3,)]
+    assert (rows.folder.objects / "orphan.dcm").exists()
+    later = time.time() + 4000
+    with patch("dicom_node.work.housekeeping.time.time", lambda: later):
+        housekeeper.clean()
+    assert running.rows("SELECT count(*) FROM workflow_status") == [(0,)]
+    assert not (rows.folder.objects / "orphan.dcm").exists()
+
+
+def test_housekeeping_goes_on_after_an_error(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dicom_node.work.housekeeping._PAUSE_SECONDS", 0.01)
+    rounds = threading.Semaphore(0)
+
+    class Broken(Retention):
+        def __init__(self) -> None:
+            pass
+
+        def clean(self, now: float) -> None:
+            rounds.release()
+            raise sa.exc.OperationalError("", {}, Exception("database is locked"))
+
+    housekeeper = Housekeeper(Broken(), running.engine)
+    housekeeper.start()
+    assert rounds.acquire(timeout=30)
+    assert rounds.acquire(timeout=30)
+    housekeeper.stop()
 
 
 def test_a_full_database_raises_at_once_and_stays_whole(running: Running) -> None:
