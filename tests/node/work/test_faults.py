@@ -258,5 +258,5 @@ def test_nothing_of_a_patient_and_no_typed_path_is_in_the_log(root: list[Node], 
     node.stop()
     log = node.log.read_text()
     assert "object refused" in log
-    for secret in ("JOHN", "DOE", "4711", "SYNTHETIC", "typed", str(tmp_path)):
+    for secret in ("JOHN", "DOE", "4711-ID", "ACC4711", "SID4711", "SYNTHETIC", "typed", str(tmp_path)):
         assert secret not in log
