@@ -22,7 +22,7 @@ from dicom_node.settings import NodeSettings, settings_of
 from dicom_node.store import folder as folder_module
 from dicom_node.store.database import open_engine, prepare_database
 from dicom_node.store.folder import PART, DataFolder, LockedError
-from dicom_node.store.header import MAX_HEADER_BYTES
+from dicom_node.store.header import MAX_HEADER_BYTES, MAX_READS
 from dicom_node.store.part10 import read
 from dicom_node.store.quarantine import Quarantine
 from dicom_node.store.sink import StoreSink
@@ -176,6 +176,15 @@ def test_hostile_headers_end_in_a_refusal(store: Store) -> None:
     long = b"\x08\x00\x05\x00CS\x02\x00  " + b"\x09\x00\x10\x00LO\x02\x00x " * (MAX_HEADER_BYTES // 10 + 1)
     for content in (nested, long, os.urandom(5000)):
         assert store.sink.accept(replace(received(), data_set=memoryview(content))).status == CANNOT_UNDERSTAND
+
+
+def test_a_header_of_too_many_elements_is_refused(store: Store) -> None:
+    request = received()
+    content = bytes(request.data_set)
+    at = content.index(b"\x10\x00\x10\x00PN")
+    many = b"".join(b"\x09\x00" + n.to_bytes(2, "little") + b"LO\x02\x00x " for n in range(0x10, MAX_READS + 0x10))
+    answer = store.sink.accept(replace(request, data_set=memoryview(content[:at] + many + content[at:])))
+    assert answer.status == CANNOT_UNDERSTAND
 
 
 def test_a_long_private_element_in_front_hides_nothing(store: Store) -> None:
