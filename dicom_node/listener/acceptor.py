@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
+from abc import ABC, abstractmethod
 from typing import Any, cast
 
 from pydicom.dataset import Dataset
@@ -26,7 +27,7 @@ from dicom_node.listener.uids import uid_text
 from dicom_node.received import SUCCESS, Answer
 
 
-class AcceptingAssociation(Association):
+class AcceptingAssociation(Association, ABC):
     """One association as acceptor, from the connection to its end, in one thread.
 
     A subclass says what is admitted, what is done with an object, and who is told.
@@ -52,13 +53,13 @@ class AcceptingAssociation(Association):
         """The connection to talk over. Raises OSError."""
         return connection
 
+    @abstractmethod
     def admit(self, request: A_ASSOCIATE) -> tuple[int, int, int] | list[PresentationContext]:
         """What is offered, or result, source and reason of the rejection (PS3.8 9.3.4)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def store(self, request: StoreRequest) -> Answer:
         """Do what is to be done with an object. Raises nothing."""
-        raise NotImplementedError
 
     def idle(self) -> None:
         """Between two messages, at least once a tick."""
