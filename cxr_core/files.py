@@ -5,18 +5,55 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+#: Ends the name of a file that is still being written.
+PART = ".part"
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write beside the place, to the disk, then rename: a full disk or a kill leaves what was there before.
+Piece = bytes | bytearray | memoryview
 
-    Raises OSError.
+
+def write_whole(path: Path, *pieces: Piece, private: bool = False, modified: float | None = None) -> None:
+    """Write beside the place, then rename, and only return when it would survive a power failure.
+
+    A full disk or a kill leaves what was there before.
+
+    Parameters
+    ----------
+    path : Path
+        The file; one that is there is replaced.
+    pieces : bytes-like
+        The content, one after the other; nothing is copied.
+    private : bool
+        Readable by its owner alone.
+    modified : float, optional
+        The time that the file shall bear, in seconds since the epoch.
+
+    Raises
+    ------
+    OSError
     """
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(path.name + PART)
     try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600 if private else 0o666)
+        try:
+            for piece in pieces:
+                rest = memoryview(piece)
+                while rest:
+                    rest = rest[os.write(descriptor, rest) :]
+            if modified is not None:
+                os.utime(descriptor, (modified, modified))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
         part.replace(path)
+        sync_folder(path.parent)
     finally:
         part.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk: fsync of a file alone does not promise its name."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -31,13 +31,15 @@ _CORRECTED = frozenset(
 
 
 def ask(
-    objects: Sequence[Outgoing], find: Callable[[Mapping[str, str | Sequence[str]]], FindResult]
+    objects: Sequence[Outgoing], find: Callable[[Mapping[str, str | Sequence[str]]], FindResult] | None
 ) -> dict[str, Outcome]:
-    """The fate of each object, by one query a series.
+    """The fate of each object, by one query a series; None for `find`: the settings say that nobody is asked.
 
     Where the other side cannot be asked at all (no such service, a query that it does not understand) nothing is
     known to be there, so that everything is sent again, with the same bytes.
     """
+    if find is None:
+        return {sent.sop_instance_uid: Outcome(Fate.NOT_THERE, "is not asked") for sent in objects}
     series: dict[tuple[str, str], list[str]] = {}
     for sent in objects:
         series.setdefault((sent.study_instance_uid, sent.series_instance_uid), []).append(sent.sop_instance_uid)

@@ -41,9 +41,7 @@ class DicomDestination:
 
     def ask(self, objects: Sequence[Outgoing]) -> dict[str, Outcome]:
         """Ask by C-FIND which objects are there."""
-        if not self._may_ask:
-            return {sent.sop_instance_uid: Outcome(Fate.NOT_THERE, "is not asked") for sent in objects}
-        return ask(objects, self._find)
+        return ask(objects, self._find if self._may_ask else None)
 
     def _find(self, keys: Mapping[str, str | Sequence[str]]) -> FindResult:
         return find(self._peer, Level.IMAGE, keys, calling_ae_title=self._calling, cancel=self._cancel)
@@ -107,5 +105,5 @@ def outcome_of(outcome: StoreOutcome) -> Outcome:
     if outcome.is_delivered:
         return Outcome(Fate.DELIVERED, outcome.words)
     if outcome.result is Sent.UNKNOWN:
-        return Outcome(Fate.UNKNOWN, f"it may have arrived; {outcome.words}", reached)
+        return Outcome(Fate.UNKNOWN, outcome.words, reached)
     return Outcome(Fate.NOT_THERE, outcome.words, reached)

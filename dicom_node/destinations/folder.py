@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from cxr_core.files import write_whole
 from dicom_node.destinations.outcome import Fate, Outcome, Outgoing
-from dicom_node.store.folder import write_durably
 
 
 class FolderDestination:
@@ -50,7 +50,7 @@ class FolderDestination:
         path = self._path(sent)
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_durably(path, sent.path.read_bytes())
+            write_whole(path, sent.path.read_bytes(), private=True)
         except OSError as error:
             return Outcome(Fate.NOT_THERE, f"the file cannot be written ({error.strerror})", reached=False)
         return Outcome(Fate.DELIVERED, "written")

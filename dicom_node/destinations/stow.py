@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from dicom_node.destinations.asking import ask
 from dicom_node.destinations.dicom import outcome_of, unseen_duplicate
-from dicom_node.destinations.outcome import Fate, Outcome, Outgoing
+from dicom_node.destinations.outcome import Outcome, Outgoing
 from dicom_node.peers import Cancel, Failure, FindResult, Level, Sent, WebService, find_web, store_web
 
 
@@ -28,9 +28,7 @@ class StowDestination:
 
     def ask(self, objects: Sequence[Outgoing]) -> dict[str, Outcome]:
         """Ask by QIDO-RS which objects are there."""
-        if not self._may_ask:
-            return {sent.sop_instance_uid: Outcome(Fate.NOT_THERE, "is not asked") for sent in objects}
-        return ask(objects, self._find)
+        return ask(objects, self._find if self._may_ask else None)
 
     def _find(self, keys: Mapping[str, str | Sequence[str]]) -> FindResult:
         return find_web(self._service, Level.IMAGE, keys, cancel=self._cancel)

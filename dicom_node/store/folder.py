@@ -14,13 +14,9 @@ from typing import IO
 from platformdirs import user_data_path
 
 from cxr_core.errors import CxrError, OutputError
-
-#: A file that is still being written; what is left of it after a crash is swept at the next start.
-PART = ".part"
+from cxr_core.files import PART, sync_folder
 
 _LOCK_LOOK_SECONDS = 0.05
-
-Piece = bytes | bytearray | memoryview
 
 
 class LockedError(CxrError):
@@ -106,43 +102,3 @@ def _take(file: IO[str]) -> bool:
     except OSError:
         return False
     return True
-
-
-def write_durably(path: Path, *pieces: Piece, modified: float | None = None) -> None:
-    """Write a file whole or not at all, and only return when it would survive a power failure. Raises OSError.
-
-    Parameters
-    ----------
-    path : Path
-        The file; one that is there is replaced.
-    pieces : bytes-like
-        The content, one after the other; nothing is copied.
-    modified : float, optional
-        The time that the file shall bear, in seconds since the epoch.
-    """
-    part = path.with_name(path.name + PART)
-    try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            for piece in pieces:
-                rest = memoryview(piece)
-                while rest:
-                    rest = rest[os.write(descriptor, rest) :]
-            if modified is not None:
-                os.utime(descriptor, (modified, modified))
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        part.replace(path)
-        sync_folder(path.parent)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk: fsync of a file alone does not promise its name."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

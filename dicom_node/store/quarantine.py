@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cxr_core.errors import CxrError
-from dicom_node.store.folder import DataFolder, Piece, sync_folder, write_durably
+from cxr_core.files import Piece, sync_folder, write_whole
+from dicom_node.store.folder import DataFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Quarantine:
 
     def put(self, entry: Quarantined, *pieces: Piece) -> None:
         """Keep the bytes of an object that is refused. Raises OSError."""
-        write_durably(self.path(entry.name), *pieces)
+        write_whole(self.path(entry.name), *pieces, private=True)
         self._explain(entry)
 
     def put_file(self, entry: Quarantined, path: Path) -> None:
@@ -45,7 +46,7 @@ class Quarantine:
         self._explain(entry)
 
     def _explain(self, entry: Quarantined) -> None:
-        write_durably(self._reason(entry.name), json.dumps(asdict(entry), indent=1).encode())
+        write_whole(self._reason(entry.name), json.dumps(asdict(entry), indent=1).encode(), private=True)
 
     def entries(self) -> list[Quarantined]:
         """All of them, oldest first."""

@@ -13,11 +13,12 @@ from datetime import datetime
 import sqlalchemy as sa
 from pydicom.dataset import Dataset
 
+from cxr_core.files import write_whole
 from dicom_node import logs
 from dicom_node.received import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, SUCCESS, Answer, ReceivedObject
 from dicom_node.settings import NodeSettings
 from dicom_node.store import receipts
-from dicom_node.store.folder import DataFolder, write_durably
+from dicom_node.store.folder import DataFolder
 from dicom_node.store.header import NotUnderstoodError, is_older, is_ours, read_header, uid
 from dicom_node.store.part10 import Origin, head
 from dicom_node.store.quarantine import Quarantine, Quarantined
@@ -95,7 +96,7 @@ class StoreSink:
         file = f"{key}-{secrets.token_hex(4)}.dcm"
         path = self._folder.objects / file
         purpose = purpose_of(self._settings, self._engine, header, now)
-        write_durably(path, head(_origin(received)), received.data_set, modified=now)
+        write_whole(path, head(_origin(received)), received.data_set, private=True, modified=now)
         receipt = receipts.Receipt(
             key=key,
             study_uid=study_uid,

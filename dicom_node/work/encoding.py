@@ -11,12 +11,12 @@ import pydicom
 
 from cxr_core.chest_image import ChestImage
 from cxr_core.errors import ImageReadError
+from cxr_core.files import write_whole
 from cxr_core.prediction import ImageResult
 from cxr_core.reading import read_image
 from cxr_core.results.records import AnalysedImage, ResultChoice, ResultError, ResultObject
 from dicom_node.settings import NodeSettings
 from dicom_node.store.encoded import EncodedResult
-from dicom_node.store.folder import write_durably
 from dicom_node.work import answers
 from dicom_node.work.analysis import Analyst
 from dicom_node.work.messages import Encode, Encoded, StudyImage
@@ -88,7 +88,7 @@ def _written(made: ResultObject, folder: Path) -> EncodedResult:
     made_before = path.exists()
     data = path.read_bytes() if made_before else made.data
     if not made_before:
-        write_durably(path, data)
+        write_whole(path, data, private=True)
     return EncodedResult(
         kind=made.kind,
         sop_class_uid=made.sop_class_uid,

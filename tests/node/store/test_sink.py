@@ -16,12 +16,13 @@ import pytest
 import sqlalchemy as sa
 from pydicom.dataset import Dataset
 
+from cxr_core.files import PART
 from cxr_core.results.marks import MANUFACTURER, MODEL_NAME
 from dicom_node.received import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, SUCCESS, Answer, ReceivedObject
 from dicom_node.settings import NodeSettings, settings_of
 from dicom_node.store import folder as folder_module
 from dicom_node.store.database import open_engine, prepare_database
-from dicom_node.store.folder import PART, DataFolder, LockedError
+from dicom_node.store.folder import DataFolder, LockedError
 from dicom_node.store.header import MAX_HEADER_BYTES, MAX_READS
 from dicom_node.store.part10 import read
 from dicom_node.store.quarantine import Quarantine
