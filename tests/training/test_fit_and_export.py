@@ -217,20 +217,15 @@ def test_full_disk_leaves_the_last_checkpoint(data: Path, tmp_path: Path, monkey
     write = run_folder.write_file
     written = {"checkpoints": 0}
 
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
     def filling(path: Path, content: bytes) -> None:
         if path.name == run_folder.CHECKPOINT:
             written["checkpoints"] += 1
             if written["checkpoints"] == 2:
-                part = path.with_name(path.name + ".part")
-                real = type(part).open
-
-                def full(self: Path, *arguments: Any) -> Any:
-                    if self == part:
-                        raise OSError(28, "No space left on device")
-                    return real(self, *arguments)
-
                 with monkeypatch.context() as patch:
-                    patch.setattr(type(part), "open", full)
+                    patch.setattr("os.fsync", full)
                     write(path, content)
         write(path, content)
 
