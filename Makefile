@@ -8,7 +8,7 @@ STAMP := .venv/installed-$(shell cat requirements.lock pyproject.toml | cksum | 
 BIN := .venv/bin
 
 help:
-	@echo 'make demo    classify a real film and synthetic studies, write overlay pictures'
+	@echo 'make demo    a node and a stand-in PACS: films go in, results come back as objects and pictures'
 	@echo 'make test    the tests: no peers, no training, under 5 minutes'
 	@echo 'make check   formatting, lint, types, import contracts, spelling, licences'
 	@echo 'make bench   the benchmarks (CXR_TEST_DATA=DIR adds those on real films)'
@@ -16,7 +16,7 @@ help:
 	@echo 'make lock    compile requirements.lock again (needs uv)'
 
 demo: $(STAMP)
-	@$(BIN)/cxr demo
+	@$(BIN)/cxr-node demo
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest

@@ -13,14 +13,7 @@ from cxr_core.heatmap import prepare_folder, render_overlay, write_png
 from cxr_core.pipeline import Pipeline
 from cxr_core.prediction import ImageResult
 from cxr_core.reading import find_sources
-from cxr_core.samples import sample_folder
-
-#: The one chest film that PyPI's pydicom-data ships: CR, 15 bits, MONOCHROME1, an adult.
-REAL_FILM = "RG1_UNCR.dcm"
-
-
-#: What the scores of drawn chests are worth.
-NOTE = "Drawn chests (synthetic-...) test the chain from file to picture; the model's scores on them mean nothing."
+from cxr_core.samples import NO_REAL_FILM, NOTE, real_film, sample_folder
 
 
 def run_demo(out: Path) -> tuple[str | None, int]:
@@ -39,10 +32,10 @@ def run_demo(out: Path) -> tuple[str | None, int]:
         table.add_column(heading, overflow="fold")
     pictures = []
     failed = 0
-    real = _real_film()
+    real = real_film()
     paths = [*([real] if real else []), sample_folder()]
     if real is None:
-        console.print("pydicom-data is not installed, so its real chest film is left out (extra: demo).")
+        console.print(NO_REAL_FILM)
     for source in (source for path in paths for source in find_sources(str(path))):
         result, image = pipeline(source)
         failed += result.status == "failed"
@@ -73,13 +66,3 @@ def _cells(result: ImageResult) -> tuple[str, str, str]:
     else:
         answer = prediction.verdict or ""
     return answer, f"{prediction.probability:.2f}", "; ".join(result.warnings)
-
-
-def _real_film() -> Path | None:
-    try:
-        import data_store  # noqa: F401  # pydicom-data registers itself under this name
-        from pydicom.data import get_testdata_file
-    except ImportError:
-        return None
-    path = get_testdata_file(REAL_FILM, download=False)
-    return Path(str(path)) if path else None

@@ -1,7 +1,7 @@
 """The sample studies that are shipped in resources/samples: drawn chests that the steps treat differently.
 
 They test the chain: two children, an adult, a lateral view, an upside-down film. A model's scores on drawings mean
-nothing, so no verdict is promised for any of them.
+nothing, so no verdict is promised for any of them. A demonstration also takes the one real film that can be installed.
 
 `python -m cxr_core.samples FOLDER` writes them again.
 """
@@ -19,6 +19,12 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import JPEGLSLossless
 
 from cxr_core.phantom import PhantomSettings, phantom_dataset
+
+#: The one chest film that PyPI's pydicom-data ships: CR, 15 bits, MONOCHROME1, an adult.
+REAL_FILM = "RG1_UNCR.dcm"
+NO_REAL_FILM = "pydicom-data is not installed, so its real chest film is left out (extra: demo)."
+NOTE = "Drawn chests (synthetic-...) test the chain from file to picture; the model's scores on them mean nothing."
+"""What the scores of drawn chests are worth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,17 @@ SAMPLES = (
 def sample_folder() -> Path:
     """The folder of the shipped samples."""
     return Path(str(files("resources"))) / "samples"
+
+
+def real_film() -> Path | None:
+    """The real chest film; None where pydicom-data is not installed."""
+    try:
+        import data_store  # noqa: F401  # pydicom-data registers itself under this name
+        from pydicom.data import get_testdata_file
+    except ImportError:
+        return None
+    path = get_testdata_file(REAL_FILM, download=False)
+    return Path(str(path)) if path else None
 
 
 def sample_dataset(number: int) -> FileDataset:

@@ -1,4 +1,4 @@
-"""`cxr-node demo`: a node and a stand-in PACS on this machine, the sample studies sent, and what came back."""
+"""`cxr-node demo`: a node and a stand-in PACS on this machine, films sent, and what came back."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ from pynetdicom import AE, evt
 from rich.console import Console
 from rich.table import Table
 
+from cxr_core.bundle import find_bundle
 from cxr_core.heatmap import prepare_folder, write_png
-from cxr_core.samples import sample_folder
+from cxr_core.samples import NO_REAL_FILM, NOTE, real_film, sample_folder
 from dicom_node import report
 from dicom_node.node_error import NodeError
 from dicom_node.peers import Peer, store
@@ -97,7 +98,7 @@ class StandInPacs:
 
 
 def run_demo(out: Path) -> bool:
-    """Run it, print a table, write overlays to `out`; whether everything came back.
+    """Run it, print a table and, last, the paths of the overlays in `out`; whether everything came back.
 
     Raises OutputError when `out` cannot be written to, NodeError when the node does not do its work.
     """
@@ -109,16 +110,23 @@ def run_demo(out: Path) -> bool:
         config = root / "node.toml"
         config.write_text(_SETTINGS.format(data=json.dumps(str(root / "data")), port=port))
         with _node(config, root / "log") as node_port:
-            console.print(f"A node listens on port {node_port}, a stand-in PACS on port {port}; the samples are sent.")
-            paths = sorted(sample_folder().glob("*.dcm"))
+            console.print(f"A node listens on port {node_port}, a stand-in PACS on port {port}.")
+            paths = _films(console)
+            console.print(f"{len(paths)} studies are sent to the node; their results are waited for.")
             outcomes = store(Peer("CXR_NODE", "127.0.0.1", node_port), paths, calling_ae_title="MODALITY")
             lost = [outcome.words for outcome in outcomes if not outcome.is_delivered]
             if lost:
-                raise NodeError(f"a node that did not take a sample ({lost[0]})", "a node that does", "try again")
+                raise NodeError(f"a node that did not take a film ({lost[0]})", "a node that does", "try again")
             studies = _complete(DataFolder(root / "data"), len(paths))
-    complete = _print(console, paths, studies, pacs, out)
-    console.print("Research use only, not for diagnosis.")
-    return complete
+    return _print(console, paths, studies, pacs, out)
+
+
+def _films(console: Console) -> list[Path]:
+    """What is sent: the samples, and last, for its picture is named last, the real film."""
+    real = real_film()
+    if real is None:
+        console.print(NO_REAL_FILM)
+    return [*sorted(sample_folder().glob("*.dcm")), *([real] if real else [])]
 
 
 @contextmanager
@@ -162,7 +170,9 @@ def _complete(folder: DataFolder, count: int) -> dict[str, Any]:
 
 def _print(console: Console, paths: list[Path], studies: dict[str, Any], pacs: StandInPacs, out: Path) -> bool:
     """The table, and the pictures; whether the PACS has what the node says that it delivered."""
-    table = Table(title="What came back to the PACS")
+    manifest = find_bundle().manifest
+    model = f"{manifest.name} {manifest.version}, validated for {manifest.population.description}"
+    table = Table(title=f"What came back to the PACS ({model})", caption=NOTE)
     for heading in ("sent", "answer", "objects in the same study"):
         table.add_column(heading, overflow="fold")
     pictures, complete = [], True
@@ -179,7 +189,7 @@ def _print(console: Console, paths: list[Path], studies: dict[str, Any], pacs: S
                 write_png(picture, np.ascontiguousarray(one.pixel_array[:, :, ::-1]))
                 pictures.append(picture.resolve())
     console.print(table)
-    console.print("Overlay pictures that came back:")
+    console.print("Research use only, not for diagnosis. Overlay pictures that came back:")
     for picture in pictures:
         console.print(str(picture), soft_wrap=True, highlight=False)
     return complete

@@ -622,7 +622,7 @@ def test_demo_of_which_nothing_is_predicted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "bad.dcm").write_bytes(b"no film")
-    monkeypatch.setattr("cxr_core.demo._real_film", lambda: None)
+    monkeypatch.setattr("cxr_core.demo.real_film", lambda: None)
     monkeypatch.setattr("cxr_core.demo.sample_folder", lambda: tmp_path)
     assert run_demo(tmp_path / "out") == (None, 1)
     assert "failed" in capsys.readouterr().out

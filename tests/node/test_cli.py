@@ -165,11 +165,25 @@ def test_the_demonstration_shows_what_came_back(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     result = CliRunner().invoke(app, ["demo", "--out", str(tmp_path / "out")])
     assert result.exit_code == 0, result.output
-    for words in ("synthetic-1-child", "refused: lateral view", "GSPS, SC, SR", "none", "not for diagnosis"):
+    for words in (
+        "synthetic-1-child",
+        "refused: lateral view",
+        "GSPS, SC, SR",
+        "none",
+        "not for diagnosis",
+        "RG1_UNCR",
+    ):
         assert words in result.output
+    assert "scores on them mean nothing" in " ".join(result.output.split())
     pictures = sorted((tmp_path / "out").glob("*.png"))
-    assert len(pictures) == 4
-    assert all(str(picture) in result.output for picture in pictures)
+    assert len(pictures) == 5
+    assert sorted(result.output.splitlines()[-5:]) == sorted(map(str, pictures))
+
+
+def test_make_demo_is_the_demonstration_of_the_node() -> None:
+    rule = re.search(r"^demo:.*\n\t@?(.*)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert rule is not None
+    assert rule[1] == "$(BIN)/cxr-node demo"
 
 
 def test_a_demonstration_that_cannot_write_is_told(tmp_path: Path) -> None:
