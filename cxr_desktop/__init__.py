@@ -1,0 +1,1 @@
+"""The reading station: a desktop viewer for chest radiographs. Research use, not for diagnosis."""

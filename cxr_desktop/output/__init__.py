@@ -1,0 +1,1 @@
+"""What leaves the program: pictures, reports, DICOM objects, anonymised copies."""

@@ -1,0 +1,1 @@
+"""The docks and dialogs around the images."""

@@ -1,0 +1,1 @@
+"""What takes time: child processes and threads, with progress and cancel."""
