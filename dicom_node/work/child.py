@@ -26,14 +26,14 @@ class Child:
     Parameters
     ----------
     module : str
-        Run as `python -m module DESCRIPTOR`; it calls `connect` first.
+        Run as `python -m module DESCRIPTOR PARENT`; it calls `connect` first.
     """
 
     def __init__(self, module: str) -> None:
         self.connection, other = Pipe()
         try:
             self.process = subprocess.Popen(  # noqa: S603  # our own module
-                [sys.executable, "-P", "-m", module, str(other.fileno())],
+                [sys.executable, "-P", "-m", module, str(other.fileno()), str(os.getpid())],
                 pass_fds=[other.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -62,11 +62,8 @@ class Child:
 def connect() -> Connection:
     """The child's end of the pipe. From here on the child does not outlive its parent."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    connection: Connection = Connection(int(sys.argv[1]))
-    # The parent may have ended before the kernel was told.
-    if os.getppid() == 1 and connection.poll(0):
-        try:
-            connection.recv()
-        except EOFError:
-            sys.exit(0)
-    return connection
+    # The parent may have ended before the kernel was told. Who has adopted us then need not be process 1; in a
+    # container the parent itself is.
+    if os.getppid() != int(sys.argv[2]):
+        sys.exit(0)
+    return Connection(int(sys.argv[1]))
