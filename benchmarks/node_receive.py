@@ -1,11 +1,11 @@
-"""Receiving 10 MB films with fsync, against DCMTK's storescp without it and Orthanc; the cost of an association."""
+"""Receiving 10 MB films as the node does, on the disk and in the database, against storescp without fsync, and Orthanc."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,9 +15,12 @@ from statistics import median
 
 import numpy as np
 
+from benchmarks.measure import cpu_ms, peak_mb, process_cpu_ms, reference_loop
 from benchmarks.report import Figure, NotRunError, at_most
 from benchmarks.setting import Setting
+from dicom_node.store.tables import instances, studies
 from tests.dicom_builder import build, gradient
+from tests.node.node_process import Node, until
 from tests.node.orthanc_server import free_ports, running_orthanc
 
 ROUNDS = 5
@@ -25,7 +28,6 @@ ROUNDS = 5
 FILMS = {1: 10, 4: 5}
 SMALL = 40
 _UID = "2.25.1000000000000000"
-_TICK_MS = 1000 / os.sysconf("SC_CLK_TCK")
 #: Without it Debian's DCMTK waits 40 ms an object for a delayed acknowledgement.
 _ENVIRONMENT = os.environ | {"TCP_NODELAY": "1"}
 
@@ -42,14 +44,8 @@ class Receiver:
     """Delete what it received, so that no run inherits another's unwritten pages; how many objects it was."""
 
     def cpu_ms(self) -> float:
-        """Of the process; storescp's children do the work there."""
-        fields = Path(f"/proc/{self.process_id}/stat").read_text().rpartition(")")[2].split()
-        return _TICK_MS * sum(map(int, fields[11:13]))
-
-    def peak_mb(self) -> float:
-        """Maximum resident set."""
-        lines = Path(f"/proc/{self.process_id}/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+        """Of the process so far."""
+        return process_cpu_ms(self.process_id)
 
 
 def run(setting: Setting) -> Iterator[Figure]:
@@ -65,7 +61,8 @@ def run(setting: Setting) -> Iterator[Figure]:
         orthanc = stack.enter_context(_orthanc(setting.work / "orthanc"))
         for senders in FILMS:
             yield from _compare(films, senders, (ours, dcmtk, orthanc))
-        yield Figure("peak memory of the listener", ours.peak_mb(), "MB", at_most(200), "4 senders of 10 MB films")
+        peak = peak_mb(ours.process_id)
+        yield Figure("peak memory of the process that listens", peak, "MB", at_most(200), "4 senders of 10 MB films")
         yield from _association(ours, small)
 
 
@@ -98,19 +95,31 @@ def _compare(films: list[Path], senders: int, receivers: tuple[Receiver, ...]) -
 def _association(ours: Receiver, small: list[Path]) -> Iterator[Figure]:
     """CPU of an association beyond that of its object."""
 
-    def cost(command: list[str]) -> float:
+    def cost(send: Callable[[], object]) -> float:
         start = ours.cpu_ms()
+        send()
+        used = ours.cpu_ms() - start
+        if ours.clear() != len(small):
+            raise NotRunError("the node did not store everything")
+        return used / len(small)
+
+    def one_by_one(command: list[str]) -> None:
         for file in small:
             _check(subprocess.Popen([*command, *_address(ours), str(file)], env=_ENVIRONMENT))
-        return (ours.cpu_ms() - start) / len(small)
 
-    start = ours.cpu_ms()
-    _send(ours, [small])
-    in_one = (ours.cpu_ms() - start) / len(small)
-    detail = f"{len(small)} small objects; {in_one:.1f} ms an object on one association"
-    yield Figure("CPU of an association", cost(["dcmsend", "-q"]) - in_one, "ms", at_most(10), detail)
-    every = cost(["storescu", "-q"]) - in_one
-    yield Figure("CPU of an association that proposes 120 and more contexts", every, "ms", None, "storescu")
+    in_one, one_each, every, loop = [], [], [], []
+    for _ in range(ROUNDS):
+        in_one.append(cost(lambda: _send(ours, [small])))
+        one_each.append(cost(lambda: one_by_one(["dcmsend", "-q"])))
+        every.append(cost(lambda: one_by_one(["storescu", "-q"])))
+        loop.append(cpu_ms(reference_loop))
+    rest = median(in_one)
+    detail = (
+        f"median of {ROUNDS} times {len(small)} small objects; {rest:.1f} ms an object on one association; "
+        f"reference loop {median(loop):.1f} ms in the same turns"
+    )
+    yield Figure("CPU of an association", median(one_each) - rest, "ms", at_most(10), detail)
+    yield Figure("CPU of one that proposes 120 and more contexts", median(every) - rest, "ms", None, "storescu")
 
 
 def _send(receiver: Receiver, sets: list[list[Path]]) -> None:
@@ -150,15 +159,25 @@ def _copies(folder: Path, file: bytes, count: int) -> list[Path]:
 
 @contextmanager
 def _ours(folder: Path) -> Iterator[Receiver]:
-    folder.mkdir()
-    command = [sys.executable, "-m", "benchmarks.node_listener", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            port = int(process.stdout.readline())
-            yield Receiver("ours", "CXR_NODE", port, process.pid, lambda: _empty(folder))
-        finally:
-            process.terminate()
+    """A whole node, whose work process stands still: what is measured is that a film and its work are on the disk."""
+    node = Node(folder, listener={"max_objects_per_minute": 1_000_000})
+
+    def clear() -> int:
+        with node.engine.begin() as connection:
+            connection.execute(studies.delete())
+            rows = connection.execute(instances.delete()).rowcount
+        files = _empty(node.folder.objects)
+        return files if files == rows else -1
+
+    try:
+        node.start()
+        until(lambda: any(event["event"] == "model ready" for event in node.events()))
+        work = node.child("process")
+        assert work is not None
+        os.kill(work, signal.SIGSTOP)
+        yield Receiver("ours", "CXR_NODE", node.port, node.pid, clear)
+    finally:
+        node.end()  # ends with it what stands still
 
 
 @contextmanager
