@@ -12,12 +12,12 @@ from functools import partial
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
+from cxr_core.child_process import Child
 from dicom_node import logs
 from dicom_node.node_error import NodeError
 from dicom_node.settings import NodeSettings
 from dicom_node.store.folder import DataFolder
-from dicom_node.work.child import CALL, Child
-from dicom_node.work.keeping import MODULE, Begin, Damaged, Go
+from dicom_node.work.keeping import CALL, MODULE, Begin, Damaged, Go
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

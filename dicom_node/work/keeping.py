@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
 #: Of the work process.
 MODULE = "dicom_node.work.process"
+
+#: Says that there is new work. A signal neither waits for its reader nor piles up, as a message would.
+CALL = signal.SIGUSR1
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ import sys
 from multiprocessing.connection import Connection
 from typing import Any
 
+from cxr_core.child_process import connect
 from cxr_core.errors import CxrError
 from dicom_node import logs
 from dicom_node.settings import NodeSettings
-from dicom_node.work.child import connect
 from dicom_node.work.messages import Analyse, Answers, Begin, Encode, Failed, NotNow, Ready, Unusable
 
 log = logs.get("dicom_node.work.model")  # it runs as __main__

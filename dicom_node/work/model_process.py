@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cxr_core.child_process import Child
 from dicom_node import logs
 from dicom_node.settings import NodeSettings
-from dicom_node.work.child import Child
 from dicom_node.work.messages import Analyse, Answers, Begin, Encode, Encoded, Failed, NotNow, Ready, Unusable
 
 log = logs.get(__name__)

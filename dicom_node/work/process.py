@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 
+from cxr_core.child_process import connect
 from dicom_node import logs
 from dicom_node.settings import NodeSettings
 from dicom_node.store.folder import DataFolder, LockedError
-from dicom_node.work.child import CALL, connect
-from dicom_node.work.keeping import Begin, Damaged, Hopeless
+from dicom_node.work.keeping import CALL, Begin, Damaged, Hopeless
 
 log = logs.get("dicom_node.work.process")  # it runs as __main__
 

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 
-from dicom_node.work.child import connect
+from cxr_core.child_process import connect
 from dicom_node.work.messages import Analyse, Answers, Encode, Encoded, Failed, NotNow, Ready, Unusable
 
 

@@ -1,4 +1,4 @@
-"""A child process of the node: started fresh, connected by a pipe, and gone when its parent is gone."""
+"""A child process: started fresh, connected by a pipe, and gone when its parent is gone."""
 
 from __future__ import annotations
 
@@ -12,9 +12,6 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
-
-#: Says that there is new work. A signal neither waits for its reader nor piles up, as a message would.
-CALL = signal.SIGUSR1
 
 
 class Child:
@@ -46,8 +43,11 @@ class Child:
         """Send a message. Raises OSError when the child is gone."""
         self.connection.send(message)
 
-    def receive(self, patience_seconds: float) -> Any:
-        """The next message. Raises EOFError or OSError when the child is gone, TimeoutError when none comes."""
+    def receive(self, patience_seconds: float | None) -> Any:
+        """The next message. Raises EOFError or OSError when the child is gone, TimeoutError when none comes.
+
+        With no patience named it waits as long as the child lives.
+        """
         if not self.connection.poll(patience_seconds):
             raise TimeoutError
         return self.connection.recv()

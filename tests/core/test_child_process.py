@@ -1,19 +1,21 @@
-"""A child of the node hears everything that it is told, whatever process its parent is, and does without a dead one."""
+"""A child hears everything that it is told, whatever process its parent is, and does without a dead one."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from multiprocessing import Pipe
+from pathlib import Path
 
 import pytest
 
-from tests.node.node_process import PATIENCE_SECONDS, ROOT
+ROOT = Path(__file__).parents[2]
+PATIENCE_SECONDS = 60.0
 
 CHILD = """
 import os
 os.getppid = lambda: {parent}
-from dicom_node.work.child import connect
+from cxr_core.child_process import connect
 print(connect().recv())
 """
 
