@@ -21,6 +21,9 @@ def release(settings: NodeSettings, folder: DataFolder, engine: sa.Engine, name:
         waits = orders.try_image_again(engine, entry.instance)
         place.remove(entry.name)
         return f"{entry.name} waits for its analysis" if waits else f"{entry.name} is not set aside any more; removed"
+    if not place.path(entry.name).exists():  # the node ended before it was written; its sender was told nothing
+        place.remove(entry.name)
+        return f"{entry.name} has no object; removed"
     origin, data_set = read(place.path(entry.name))
     sink = StoreSink(settings, folder, engine, lambda: None)
     answer = sink.accept(

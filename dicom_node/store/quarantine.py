@@ -34,23 +34,30 @@ class Quarantine:
 
     def put(self, entry: Quarantined, *pieces: Piece) -> None:
         """Keep the bytes of an object that is refused. Raises OSError."""
-        write_whole(self.path(entry.name), *pieces, private=True)
+        beside = self.path(entry.name)
+        # The reason first: an object without one would be listed by nobody and deleted by nothing.
         self._explain(entry)
+        if not beside.exists():
+            try:
+                write_whole(beside, *pieces, private=True)
+            except OSError:
+                self.remove(entry.name)
+                raise
 
     def put_file(self, entry: Quarantined, path: Path) -> None:
         """Keep a file of the store, as a second name of it. Raises OSError."""
         beside = self.path(entry.name)
+        self._explain(entry)
         if not beside.exists():
             os.link(path, beside)
             sync_folder(self._folder)
-        self._explain(entry)
 
     def _explain(self, entry: Quarantined) -> None:
         write_whole(self._reason(entry.name), json.dumps(asdict(entry), indent=1).encode(), private=True)
 
     def entries(self) -> list[Quarantined]:
         """All of them, oldest first."""
-        found = [Quarantined(**json.loads(path.read_bytes())) for path in self._folder.glob("*.json")]
+        found = map(_entry, self._folder.glob("*.json"))
         return sorted(found, key=lambda entry: (entry.at, entry.name))
 
     def find(self, name: str) -> Quarantined:
@@ -75,3 +82,11 @@ class Quarantine:
         """Forget an object. The reason goes last: without its object it says what was here."""
         self.path(name).unlink(missing_ok=True)
         self._reason(name).unlink(missing_ok=True)
+
+
+def _entry(reason: Path) -> Quarantined:
+    """What a file says; one that somebody has damaged must not keep the others from being seen and deleted."""
+    try:
+        return Quarantined(**json.loads(reason.read_bytes()))
+    except (ValueError, TypeError):
+        return Quarantined(reason.stem, "the reason beside it cannot be read", reason.stat().st_mtime, "", None)

@@ -6,8 +6,10 @@ result that comes back has to be known.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,6 @@ log = logs.get(__name__)
 _DAY = 86400.0
 #: Of rows of UIDs after the last file of their study is gone.
 _RECORD_DAYS = 400.0
-#: A file without a row was never acknowledged; a younger one may be about to get its row.
-_ORPHAN_SECONDS = 3600.0
 _UNFINISHED_IMAGES = ("waiting", "queued", "set_aside")
 _UNFINISHED_DELIVERIES = ("waiting", "sending", "in_flight", "gave_up")
 
@@ -59,7 +59,7 @@ class Retention:
             self._make_space(int(self._settings.max_gb * 1000**3))
         self._forget(now - _DAY * _RECORD_DAYS)
         commitments.forget(self._database, now - _DAY * self._settings.days)
-        self._delete_orphans(now - _ORPHAN_SECONDS)
+        self._delete_orphans(now - _DAY * self._settings.days)
 
     def _empty_quarantine(self, now: float) -> None:
         """Old bad objects go, and with them the hope for them."""
@@ -79,7 +79,11 @@ class Retention:
 
     def _expire_others(self, before: float) -> None:
         """Objects that were only stored."""
-        self._drop_images(sa.and_(instances.c.state.in_(("own", "ignored")), instances.c.received_at < before))
+        stored = sa.and_(instances.c.state.in_(("own", "ignored")), instances.c.received_at < before)
+        with self._database.begin() as connection:
+            files = self._expire_images(connection, stored)
+        for path in files:
+            path.unlink(missing_ok=True)
 
     def _finished(self, before: float) -> Sequence[str]:
         """Studies on which nothing is left to be done, last touched before a time, the oldest first."""
@@ -106,31 +110,32 @@ class Retention:
             connection.execute(results.update().where(results.c.study_uid == study_uid).values(file=None))
             connection.execute(deliveries.delete().where(deliveries.c.study_uid == study_uid))
             connection.execute(studies.update().where(studies.c.study_uid == study_uid).values(state="expired"))
-        self._drop_images(instances.c.study_uid == study_uid)
-        for path in encoded:
+            received = self._expire_images(connection, instances.c.study_uid == study_uid)
+        for path in (*received, *encoded):
             path.unlink(missing_ok=True)
         shutil.rmtree(self._folder.results / study_uid, ignore_errors=True)
         log.info("study deleted", study=study_uid)
 
-    def _drop_images(self, which: sa.ColumnElement[bool]) -> None:
-        with self._database.begin() as connection:
-            rows = connection.execute(
-                sa.select(instances.c.key, instances.c.file).where(which, instances.c.file.is_not(None))
-            ).all()
-            for row in rows:
-                connection.execute(
-                    instances.update().where(instances.c.key == row.key).values(file=None, answer=None, state="expired")
-                )
+    def _expire_images(self, connection: sa.Connection, which: sa.ColumnElement[bool]) -> list[Path]:
+        """Note that images have no file any more; the files, to be deleted afterwards."""
+        rows = connection.execute(
+            sa.select(instances.c.key, instances.c.file).where(which, instances.c.file.is_not(None))
+        ).all()
         for row in rows:
-            (self._folder.objects / row.file).unlink(missing_ok=True)
+            connection.execute(
+                instances.update().where(instances.c.key == row.key).values(file=None, answer=None, state="expired")
+            )
+        return [self._folder.objects / row.file for row in rows]
 
     def _make_space(self, limit: int) -> None:
-        used = sum(path.stat().st_size for path in self._files())
-        for study_uid in self._finished(float("inf")) if used > limit else ():
-            self._expire(study_uid)
-            used = sum(path.stat().st_size for path in self._files())
-            if used <= limit:
+        """Refused objects go first: who sent them was told so, and a sender of rubbish shall displace no study."""
+        place = Quarantine(self._folder)
+        refused = [partial(place.remove, entry.name) for entry in place.entries() if entry.instance is None]
+        finished = [partial(self._expire, study_uid) for study_uid in self._finished(float("inf"))]
+        for delete in (*refused, *finished):
+            if sum(status.st_size for status in map(_status, self._files()) if status is not None) <= limit:
                 return
+            delete()
 
     def _files(self) -> Iterator[Path]:
         for folder in (self._folder.objects, self._folder.encoded, self._folder.results, self._folder.quarantine):
@@ -150,11 +155,28 @@ class Retention:
             )
 
     def _delete_orphans(self, before: float) -> None:
-        """Files that no row names: of a receipt that was not acknowledged, or of a deletion that was interrupted."""
+        """Files that no row names: of a receipt that was not acknowledged, or of a deletion that was interrupted.
+
+        None younger than a study may be: after the rows were made again from the files, they may yet get their row.
+        """
         for folder, column in ((self._folder.objects, instances.c.file), (self._folder.encoded, results.c.file)):
-            with self._database.connect() as connection:
-                known = set(connection.execute(sa.select(column).where(column.is_not(None))).scalars())
-            orphans: list[Any] = [path for path in folder.iterdir() if path.name not in known]
-            for path in orphans:
-                if path.stat().st_ctime < before:
-                    path.unlink(missing_ok=True)
+            for path in self._unknown(folder, sa.select(column).where(column.is_not(None)), before):
+                path.unlink(missing_ok=True)
+        kept = sa.select(studies.c.study_uid).where(studies.c.state != "expired")
+        for path in self._unknown(self._folder.results, kept, before):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def _unknown(self, folder: Path, known: sa.Select[Any], before: float) -> list[Path]:
+        """What lies in a folder under another name than these, and has not been touched since a time."""
+        with self._database.connect() as connection:
+            names = set(connection.execute(known).scalars())
+        unknown = [(path, _status(path)) for path in folder.iterdir() if path.name not in names]
+        return [path for path, status in unknown if status is not None and status.st_ctime < before]
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """Of a file; None of one that has gone, as the `.part` of a film has that just got its name."""
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None

@@ -12,6 +12,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from pydicom.dataset import Dataset
+from pydicom.uid import Comprehensive3DSRStorage, GrayscaleSoftcopyPresentationStateStorage
 
 from cxr_core.files import write_whole
 from dicom_node import logs
@@ -27,6 +28,10 @@ log = logs.get(__name__)
 
 OUT_OF_SPACE = Answer(OUT_OF_RESOURCES, "out of space")
 NOT_STORED = Answer(OUT_OF_RESOURCES, "cannot be stored now")
+
+#: No images: taken because a PACS forwards whole studies. Were they analysed, another maker's report would yield a new
+#: one of ours, and ours, forwarded there, a new one of theirs.
+_NO_IMAGES = frozenset({Comprehensive3DSRStorage, GrayscaleSoftcopyPresentationStateStorage})
 
 
 class StoreSink:
@@ -157,6 +162,8 @@ def purpose_of(settings: NodeSettings, engine: sa.Engine, header: Dataset, recei
     """Whether an object is analysed, or only stored, and why."""
     if is_ours(header) or receipts.is_our_result(engine, uid(header, "SOPInstanceUID")):
         return "own"
+    if uid(header, "SOPClassUID") in _NO_IMAGES:
+        return "ignored"
     hours = settings.analysis.ignore_older_than_hours
     if hours is not None and is_older(header, hours, datetime.fromtimestamp(received_at)):  # on the site's clock
         return "ignored"
