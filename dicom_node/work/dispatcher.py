@@ -150,6 +150,7 @@ class Dispatcher:
         if abs(jump) > _JUMP_SECONDS:
             log.warning("the clock jumped", seconds=round(jump, 1))
             deliveries.shift_due(self._database, jump)
+            commitments.shift(self._database, jump)
             self._clocks = clocks
 
     def _start_images(self) -> None:

@@ -61,6 +61,15 @@ def test_silent_clients_block_nobody_and_are_let_go(certificates, tls):
         assert {event.reason for event in node.events.wait("refused", 3)} == {"no connection: TimeoutError"}
 
 
+def test_a_handshake_blocks_nobody_while_it_lasts(certificates, tls):
+    with running(**tls | {"acse_timeout_seconds": 60}) as node, node.peer(), node.peer() as half:
+        half.send(b"\x16\x03\x01\x02\x00")  # a TLS record whose rest does not come
+        association = node.associate(tls_args=(client(certificates), None))
+        assert association.send_c_echo().Status == 0x0000
+        assert node.events.of("refused") == []  # so both of them still hold on
+        association.release()
+
+
 def test_a_peer_that_stalls_behind_tls_is_let_go(certificates, tls):
     with running(**tls) as node:
         peer = node.peer()
