@@ -56,6 +56,16 @@ class InstanceRecord:
     columns: int = 0
 
     @property
+    def key(self) -> str:
+        """What an image's answers, opinions and measurements are kept under: SOP Instance UID, else where it is."""
+        return self.sop_instance_uid or f"file:{self.name}"
+
+    @property
+    def study_key(self) -> str:
+        """What tells studies apart: Study Instance UID, else where the file is."""
+        return self.study_instance_uid or f"file:{self.name}"
+
+    @property
     def patient_key(self) -> tuple[str, str]:
         """What tells patients apart: Patient ID with its issuer, else the name; a file without either is its own."""
         if self.patient_id:
