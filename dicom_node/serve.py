@@ -253,7 +253,8 @@ def _told(settings: NodeSettings, folder: DataFolder, port: int, takes_any_calle
 
 
 def _log_event(event: ListenerEvent) -> None:
-    log.info(
+    write = log.debug if event.is_probe else log.info  # a load balancer looks every few seconds
+    write(
         f"association {event.kind}",
         address=event.address,
         sender=event.calling_ae_title,

@@ -21,6 +21,7 @@ from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AddressInformation
 
+from dicom_node.listener.events import NEVER_SPOKE, NeverSpokeError
 from dicom_node.listener.message_memory import MemoryBudget
 from dicom_node.listener.receive_path import Connection, Messages, Provider, ReceiveLimits, StoreRequest
 from dicom_node.listener.uids import uid_text
@@ -50,7 +51,7 @@ class AcceptingAssociation(Association, ABC):
         self._limits = limits
 
     def secured(self, connection: socket.socket) -> socket.socket:
-        """The connection to talk over. Raises OSError."""
+        """The connection to talk over. Raises OSError, and of its kinds NeverSpokeError where nothing came."""
         return connection
 
     @abstractmethod
@@ -92,6 +93,9 @@ class AcceptingAssociation(Association, ABC):
         try:
             self.connection = self.secured(self.connection)
             self.dul.socket = Connection(self, self.connection, self._limits.network_seconds)
+        except NeverSpokeError:
+            self.dul.fail(NEVER_SPOKE)
+            return
         except OSError as error:
             self.dul.fail(f"no connection: {type(error).__name__}")
             return

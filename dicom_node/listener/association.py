@@ -14,12 +14,13 @@ from pydicom.uid import UID
 from pynetdicom import AE, evt
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import PresentationContext
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from dicom_node.listener.acceptor import AcceptingAssociation
 from dicom_node.listener.admission import NO_SPACE, TOO_MANY, Admission, Admitted, Rejection
 from dicom_node.listener.commitment import SOP_CLASS_UID, SOP_INSTANCE_UID, Commitment, event_information
 from dicom_node.listener.contexts import offered_contexts
-from dicom_node.listener.events import ListenerEvent, Tell
+from dicom_node.listener.events import NEVER_SPOKE, ListenerEvent, Tell
 from dicom_node.listener.message_memory import MemoryBudget
 from dicom_node.listener.receive_path import ReceiveLimits, StoreRequest
 from dicom_node.listener.storage import Caller, Storage
@@ -77,7 +78,7 @@ class ServedAssociation(AcceptingAssociation):
         self._caller = Caller("", services.ae.ae_title, address, "")
         self._since = time.monotonic()
         self._objects = self._bytes = 0
-        self._judged = self._opened = False
+        self._judged = self._opened = self._is_probe = False
         self._transactions: deque[str] = deque(maxlen=_MAX_TRANSACTIONS)
         self._reports: deque[_Report] = deque()
         self._reports_lock = threading.Lock()
@@ -101,8 +102,9 @@ class ServedAssociation(AcceptingAssociation):
             return verdict.result, verdict.source, verdict.diagnostic
         self._caller = Caller(calling, self.ae.ae_title, address, verdict.sender)
         offered = self._services.offered(verdict)
-        self._opened = True
-        self._tell("opened", nothing_in_common(request.presentation_context_definition_list, offered))
+        proposed = request.presentation_context_definition_list
+        self._opened, self._is_probe = True, all(one.abstract_syntax == Verification for one in proposed)
+        self._tell("opened", nothing_in_common(proposed, offered))
         return offered
 
     def _judge(self, called: str, calling: str, address: str) -> Admitted | Rejection:
@@ -166,6 +168,7 @@ class ServedAssociation(AcceptingAssociation):
             for waiting in self._reports:
                 waiting.done.set()
             self._reports.clear()
+        self._is_probe = self._is_probe or reason == NEVER_SPOKE
         if self._opened or not self._judged:
             self._tell("closed" if self._opened else "refused", reason)
         self._forget(self)
@@ -182,6 +185,7 @@ class ServedAssociation(AcceptingAssociation):
                 self._objects,
                 self._bytes,
                 seconds,
+                self._is_probe,
             )
         )
 

@@ -6,6 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+#: Why a connection ends that carries nothing: load balancers and monitors connect and leave.
+NEVER_SPOKE = "closed without a byte"
+
+
+class NeverSpokeError(ConnectionError):
+    """The peer has closed the connection without a byte."""
+
 
 @dataclass(frozen=True, slots=True)
 class ListenerEvent:
@@ -27,6 +34,8 @@ class ListenerEvent:
 
     bytes_received: int = 0
     seconds: float = 0.0
+    is_probe: bool = False
+    """Of one who only looks whether we are there: a connection without a byte, an association for C-ECHO alone."""
 
 
 #: Called from the associations' threads; raises nothing.

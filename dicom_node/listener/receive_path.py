@@ -29,6 +29,7 @@ from pynetdicom.dul import DULServiceProvider
 from pynetdicom.timer import Timer
 from pynetdicom.transport import AssociationSocket
 
+from dicom_node.listener.events import NEVER_SPOKE
 from dicom_node.listener.message_memory import MemoryBudget, MessageMemory, MessageTooLargeError
 from dicom_node.listener.uids import raw_value
 
@@ -247,6 +248,7 @@ class Provider(DULServiceProvider):
 
     def _read_pdu(self) -> None:
         connection = cast(Connection, self.socket)
+        got = 0
         try:
             got = connection.read(self._header)
             if not got:
@@ -267,7 +269,8 @@ class Provider(DULServiceProvider):
             self.fail("peer too slow")
             self.event_queue.put("Evt17")
         except OSError:
-            self.fail("connection lost" if self.state_machine.current_state != "Sta2" else "closed without a request")
+            waits = self.state_machine.current_state == "Sta2"
+            self.fail("connection lost" if not waits else "closed without a request" if got else NEVER_SPOKE)
             self.event_queue.put("Evt17")
 
     def _deadline(self, length: int) -> float:

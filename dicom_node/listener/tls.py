@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 from cxr_core.errors import SettingsError
+from dicom_node.listener.events import NeverSpokeError
 from dicom_node.settings import ListenerSettings
 
 
@@ -33,8 +34,14 @@ def server_context(settings: ListenerSettings) -> ssl.SSLContext | None:
 
 
 def handshake(connection: socket.socket, context: ssl.SSLContext, seconds: float) -> ssl.SSLSocket:
-    """Secure an accepted connection within a time, in the calling thread. Raises OSError."""
+    """Secure an accepted connection within a time, in the calling thread. Raises OSError, or NeverSpokeError."""
     connection.settimeout(seconds)
+    try:
+        spoke = connection.recv(1, socket.MSG_PEEK)
+    except ConnectionResetError:
+        spoke = b""
+    if not spoke:
+        raise NeverSpokeError
     secured = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
     try:
         secured.do_handshake()

@@ -412,7 +412,7 @@ def test_health_checks_hold_no_place():
         for _ in range(30):
             node.peer().socket.close()
         node.events.wait("refused", 30)
-        assert {event.reason for event in node.events.of("refused")} == {"closed without a request"}
+        assert {event.reason for event in node.events.of("refused")} == {"closed without a byte"}
         assert node.echoes()
 
 
