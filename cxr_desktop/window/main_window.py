@@ -58,7 +58,6 @@ class MainWindow(QMainWindow):
         self.docks = {name: self._dock(name, title, area) for name, title, area, _ in _DOCKS}
         self.splitDockWidget(self.docks["ai"], self.docks["measurements"], Qt.Orientation.Vertical)
         self.tabifyDockWidget(self.docks["ai"], self.docks["model_card"])
-        self.tabifyDockWidget(self.docks["batch"], self.docks["tags"])
         self.docks["ai"].raise_()
         for name, _, _, shown in _DOCKS:
             self.docks[name].setVisible(shown)

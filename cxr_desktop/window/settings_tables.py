@@ -85,6 +85,7 @@ class PresetTable(_Table):
         super().__init__(("Name", "Window Center", "Window Width"), "Window presets", parent)
         for preset in presets:
             self.add_row((preset.name, f"{preset.center:g}", f"{preset.width:g}"))
+        self.table.resizeColumnsToContents()
 
     def new_row(self) -> Sequence[str]:
         """What a new row holds."""
@@ -115,6 +116,7 @@ class PacsTable(_Table):
             tls = (one.tls_ca or "system") if one.tls else ""
             self.add_row((one.name, one.ae_title, one.host, str(one.port), one.calling_ae_title, tls,
                           one.tls_certificate or "", one.tls_key or ""))  # fmt: skip
+        self.table.resizeColumnsToContents()
         self._test = QPushButton(self.tr("Try it"), self)
         self._test.clicked.connect(self._try)
         self._words = QLabel(self)
