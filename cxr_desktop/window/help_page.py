@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, Qt
+from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QDialog, QTextBrowser, QVBoxLayout, QWidget
 
@@ -13,16 +13,16 @@ from cxr_desktop.window.actions import COMMANDS, MENUS, Actions, translated
 
 _CONTEXT = "help"
 _MOUSE = (
-    (QT_TRANSLATE_NOOP("help", "Left drag"), QT_TRANSLATE_NOOP("help", "the chosen tool")),
-    (QT_TRANSLATE_NOOP("help", "Right drag"), QT_TRANSLATE_NOOP("help", "window/level; with Ctrl four times as fast")),
-    (QT_TRANSLATE_NOOP("help", "Middle drag, or left drag with the space bar"), QT_TRANSLATE_NOOP("help", "pan")),
-    (QT_TRANSLATE_NOOP("help", "Wheel"), QT_TRANSLATE_NOOP("help", "zoom about the pointer")),
-    (QT_TRANSLATE_NOOP("help", "Double click"), QT_TRANSLATE_NOOP("help", "in the list of studies: open")),
+    ("Left drag", "the chosen tool"),
+    ("Right drag", "window/level; with Ctrl four times as fast"),
+    ("Middle drag, or left drag with the space bar", "pan"),
+    ("Wheel", "zoom about the pointer"),
+    ("Double click", "in the list of studies: open"),
 )
 _WITHOUT_A_MOUSE = (
-    QT_TRANSLATE_NOOP("help", "Tab walks from panel to panel, arrows within one, Enter opens what is chosen."),
-    QT_TRANSLATE_NOOP("help", "With a measuring tool, arrows move a cross over the film and Enter sets a point."),
-    QT_TRANSLATE_NOOP("help", "With a measurement chosen, arrows move it by a pixel, with Shift by ten."),
+    "Tab walks from panel to panel, arrows within one, Enter opens what is chosen.",
+    "With a measuring tool, arrows move a cross over the film and Enter sets a point.",
+    "With a measurement chosen, arrows move it by a pixel, with Shift by ten.",
 )
 
 
