@@ -151,13 +151,24 @@ def default_voi(attributes: GrayscaleAttributes, stored: StoredPixels) -> Voi:
     named = named_voi(attributes)
     if named is not None:
         return named
-    modality = modality_values(attributes)
     parts = _unpadded_parts(attributes, stored)
     span = max(int(part.max()) for part in parts) - min(int(part.min()) for part in parts)
-    if span >= FULL_RANGE_SHARE * (len(modality) - 1):
-        return ValueRange(float(modality.min()), float(modality.max()))
+    if span >= FULL_RANGE_SHARE * ((1 << attributes.bits_stored) - 1):
+        return full_range(attributes)
+    return percentile_range(attributes, stored)
+
+
+def full_range(attributes: GrayscaleAttributes) -> ValueRange:
+    """From the lowest to the highest modality value that Bits Stored allows."""
+    modality = modality_values(attributes)
+    return ValueRange(float(modality.min()), float(modality.max()))
+
+
+def percentile_range(attributes: GrayscaleAttributes, stored: StoredPixels) -> ValueRange:
+    """Between the 1st and the 99th percentile of the modality values of unpadded pixels (any shape)."""
+    modality = modality_values(attributes)
     counts = np.zeros(len(modality), np.int64)
-    for part in parts:
+    for part in _unpadded_parts(attributes, stored):
         counts += np.bincount((part.astype(np.int32) - attributes.first).ravel(), minlength=len(modality))
     used = np.flatnonzero(counts)
     # Percentiles of the modality values, which may fall with the stored value.
