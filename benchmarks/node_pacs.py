@@ -23,7 +23,7 @@ KINDS = {
 
 def _accept(event: evt.Event) -> int:
     # The clock is the same for all processes of a machine.
-    kind, study = KINDS[event.request.AffectedSOPClassUID], event.dataset.StudyInstanceUID
+    kind, study = KINDS[event.context.abstract_syntax], event.dataset.StudyInstanceUID
     print(kind, study, time.monotonic(), flush=True)
     return 0x0000
 

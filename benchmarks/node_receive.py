@@ -1,4 +1,4 @@
-"""Receiving 10 MB films as the node does, on the disk and in the database, against storescp without fsync, and Orthanc."""
+"""Receiving 10 MB films by a node, with fsync and their rows, against storescp without fsync, and Orthanc."""
 
 from __future__ import annotations
 

@@ -39,13 +39,11 @@ class Receipt:
     purpose: Purpose
 
 
-def known(engine: sa.Engine, key: str) -> tuple[str, str | None] | None:
-    """State and file of a version that was recorded before."""
+def versions(engine: sa.Engine, sop_instance_uid: str) -> dict[str, str | None]:
+    """What was recorded of an image before: the file of each version, by key."""
     with engine.connect() as connection:
-        row = connection.execute(
-            sa.select(instances.c.state, instances.c.file).where(instances.c.key == key)
-        ).one_or_none()
-    return None if row is None else (row.state, row.file)
+        query = sa.select(instances.c.key, instances.c.file).where(instances.c.sop_instance_uid == sop_instance_uid)
+        return {row.key: row.file for row in connection.execute(query)}
 
 
 def is_our_result(engine: sa.Engine, sop_instance_uid: str) -> bool:

@@ -7,7 +7,8 @@ import hashlib
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -59,6 +60,7 @@ class StoreSink:
         self._quarantine = Quarantine(folder)
         # One writer at a time in this process: SQLite's own waiting for its lock is not fair.
         self._writing = threading.Lock()
+        self._hashing = ThreadPoolExecutor(thread_name_prefix="digest")
 
     def has_space(self) -> bool:
         """Whether there is more free space than the reserve."""
@@ -91,31 +93,31 @@ class StoreSink:
             return OUT_OF_SPACE
         header = read_header(received.data_set, received.transfer_syntax_uid)
         study_uid = self._checked(received, header)
-        digest = hashlib.sha256(received.data_set).hexdigest()
-        key = receipts.instance_key(received.sop_instance_uid, received.transfer_syntax_uid, digest)
+        # A film takes as long to digest as to write: both go on at once.
+        digest = self._hashing.submit(_digest, received)
+        known = receipts.versions(self._engine, received.sop_instance_uid)
         told = {"sop_instance_uid": received.sop_instance_uid, "sender": received.calling_ae_title}
-        if self._has(key):
+        if known and self._has(known, _key(received, digest.result())):
             log.info("object known", **told)
             return Answer(SUCCESS)
         now = time.time()
-        file = f"{key}-{secrets.token_hex(4)}.dcm"
-        path = self._folder.objects / file
+        path = self._folder.objects / f"{secrets.token_hex(16)}.dcm"
         purpose = purpose_of(self._settings, self._engine, header, now)
-        write_whole(path, head(_origin(received)), received.data_set, private=True, modified=now)
-        receipt = receipts.Receipt(
-            key=key,
-            study_uid=study_uid,
-            sop_instance_uid=received.sop_instance_uid,
-            sop_class_uid=received.sop_class_uid,
-            digest=digest,
-            sender=received.calling_ae_title,
-            received_at=now,
-            file=file,
-            bytes=size,
-            purpose=purpose,
-        )
         recorded = False
         try:
+            write_whole(path, head(_origin(received)), received.data_set, private=True, modified=now)
+            receipt = receipts.Receipt(
+                key=_key(received, digest.result()),
+                study_uid=study_uid,
+                sop_instance_uid=received.sop_instance_uid,
+                sop_class_uid=received.sop_class_uid,
+                digest=digest.result(),
+                sender=received.calling_ae_title,
+                received_at=now,
+                file=path.name,
+                bytes=size,
+                purpose=purpose,
+            )
             with self._writing:
                 recorded = receipts.record(self._engine, receipt)
         finally:
@@ -135,20 +137,19 @@ class StoreSink:
         uid(header, "SeriesInstanceUID")
         return uid(header, "StudyInstanceUID")
 
-    def _has(self, key: str) -> bool:
+    def _has(self, known: Mapping[str, str | None], key: str) -> bool:
         """Whether this very version is here; a row whose file somebody took away does not count."""
-        row = receipts.known(self._engine, key)
-        if row is None or row[1] is None:
+        file = known.get(key)
+        if file is None:
             return False
-        if (self._folder.objects / row[1]).exists():
+        if (self._folder.objects / file).exists():
             return True
         receipts.forget_file(self._engine, key)
         return False
 
     def _refused(self, received: ReceivedObject, error: NotUnderstoodError) -> Answer:
         """Quarantine what cannot be understood; a sender that repeats it fills one place."""
-        digest = hashlib.sha256(received.data_set).hexdigest()
-        name = receipts.instance_key(received.sop_instance_uid, received.transfer_syntax_uid, digest)
+        name = _key(received, _digest(received))
         log.warning("object refused", reason=error.found, quarantine=name, sender=received.calling_ae_title)
         try:
             entry = Quarantined(name, error.found, time.time(), received.calling_ae_title, None)
@@ -168,6 +169,14 @@ def purpose_of(settings: NodeSettings, engine: sa.Engine, header: Dataset, recei
     if hours is not None and is_older(header, hours, datetime.fromtimestamp(received_at)):  # on the site's clock
         return "ignored"
     return "waiting"
+
+
+def _digest(received: ReceivedObject) -> str:
+    return hashlib.sha256(received.data_set).hexdigest()
+
+
+def _key(received: ReceivedObject, digest: str) -> str:
+    return receipts.instance_key(received.sop_instance_uid, received.transfer_syntax_uid, digest)
 
 
 def _origin(received: ReceivedObject) -> Origin:
