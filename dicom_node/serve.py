@@ -17,7 +17,7 @@ from dicom_node import logs
 from dicom_node.node_error import NodeError
 from dicom_node.settings import NodeSettings
 from dicom_node.store.folder import DataFolder
-from dicom_node.work.keeping import CALL, MODULE, Begin, Damaged, Go
+from dicom_node.work.keeping import CALL, MODULE, Alive, Begin, Damaged, Go
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -31,6 +31,10 @@ LOCK = "lock"
 _RESTART_SECONDS = (0.0, 0.2, 1.0, 5.0, 15.0, 30.0)
 #: One that ran so long counts as having worked.
 _WORKED_SECONDS = 60.0
+#: What the work process may take to load everything, and to go through what was interrupted.
+_BEGIN_SECONDS = 300.0
+#: One that makes no sign for so long hangs: a stopped process, a disk that does not answer, a deadlock.
+_SILENT_SECONDS = 60.0
 #: What the work process may take to stop in order.
 _STOP_SECONDS = 25.0
 
@@ -48,11 +52,13 @@ class WorkKeeper:
         self._started = 0.0
         self._failures = 0
         self._again_at = 0.0
+        self._sign_until = 0.0
         self._prepared = False
 
     def start(self) -> None:
         """Start the process."""
         self._started = time.monotonic()
+        self._sign_until = self._started + _BEGIN_SECONDS
         try:
             self._child = Child(MODULE)
         except OSError as error:  # no memory, no descriptors, no processes: there may be some later
@@ -66,6 +72,7 @@ class WorkKeeper:
     def go(self) -> None:
         """The database is prepared."""
         self._prepared = True
+        self._sign_until = time.monotonic() + _BEGIN_SECONDS
         self._say(Go())
 
     def _say(self, message: object) -> None:
@@ -85,6 +92,8 @@ class WorkKeeper:
     def tend(self, woken: int) -> None:
         """Start the process when it is time, then wait until something happens to it, or `woken` is readable.
 
+        One that makes no sign in time is ended.
+
         Raises NodeError when the process says that it cannot work, _DamagedError when the database is damaged.
         """
         if self._child is None:
@@ -93,18 +102,28 @@ class WorkKeeper:
                 wait([woken], pause)
                 return
             self.start()
-        elif self._child.connection in wait([woken, self._child.connection]):
+            return
+        ready = wait([woken, self._child.connection], max(self._sign_until - time.monotonic(), 0))
+        if self._child.connection in ready:
             self._hear(self._child)
+        elif not ready:
+            log.error("work process makes no sign", pid=self._child.process.pid)
+            self._bury(self._child)
 
     def _hear(self, child: Child) -> None:
         try:
             told = child.connection.recv()
         except (EOFError, OSError):
-            exit_code = child.kill()
-            self._child = None
-            log.error("work process ended", exit_code=exit_code, seconds=self._pause())
-        else:
+            self._bury(child)
+            return
+        if not isinstance(told, Alive):
             raise _DamagedError if isinstance(told, Damaged) else NodeError(told.words)
+        self._sign_until = time.monotonic() + _SILENT_SECONDS
+
+    def _bury(self, child: Child) -> None:
+        exit_code = child.kill()
+        self._child = None
+        log.error("work process ended", exit_code=exit_code, seconds=self._pause())
 
     def call(self) -> None:
         """Tell the process that there is new work; from any thread, never waits. It also looks by itself."""

@@ -97,6 +97,8 @@ class Dispatcher:
         self._called = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
+        self.came_round = time.monotonic()
+        """When the last look was over, on the monotonic clock."""
 
     def start(self) -> None:
         """Start the thread."""
@@ -125,6 +127,7 @@ class Dispatcher:
                 if is_damage(error):
                     self._damaged()
                     return
+            self.came_round = time.monotonic()
             self._called.wait(self._pause())
 
     def _pause(self) -> float:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 #: Of the work process.
 MODULE = "dicom_node.work.process"
+#: Between two signs of the work process.
+SIGN_SECONDS = 5.0
 
 #: Says that there is new work. A signal neither waits for its reader nor piles up, as a message would.
 CALL = signal.SIGUSR1
@@ -27,6 +29,11 @@ class Begin:
 @dataclass(frozen=True, slots=True)
 class Go:
     """The second and last message: the database is prepared. From then on the signal CALL means new work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """A sign of the work process, as long as its dispatcher comes round; without any it is ended and started again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,9 @@ log = logs.get(__name__)
 MODULE = "dicom_node.work.model"
 #: To load and verify the model, on a slow machine that is busy.
 LOAD_SECONDS = 120.0
-#: An answer that takes longer for each image does not come any more. The largest film in the slowest syntax takes 20.
-SECONDS_AN_IMAGE = 120.0
+#: An answer that takes longer does not come any more. The largest film in the slowest syntax takes 20 s; one that was
+#: in a batch that took too long goes alone the next time, and then has all the time of the first.
+SECONDS_FIRST_IMAGE, SECONDS_NEXT_IMAGE = 120.0, 30.0
 #: Between a start that failed and the next.
 _RESTART_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 
@@ -207,7 +208,7 @@ class ModelProcess:
         assert self._child is not None
         try:
             self._child.send(request)
-            return self._child.receive(SECONDS_AN_IMAGE * max(images, 1))
+            return self._child.receive(SECONDS_FIRST_IMAGE + SECONDS_NEXT_IMAGE * max(images - 1, 0))
         except (OSError, EOFError, TimeoutError) as error:
             exit_code = self._end()
             log.error("model process ended", count=images, exit_code=exit_code, **logs.trouble(error))

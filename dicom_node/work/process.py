@@ -17,13 +17,16 @@ from cxr_core.child_process import connect
 from dicom_node import logs
 from dicom_node.settings import NodeSettings
 from dicom_node.store.folder import DataFolder, LockedError
-from dicom_node.work.keeping import CALL, Begin, Damaged, Hopeless
+from dicom_node.work import keeping
+from dicom_node.work.keeping import CALL, Alive, Begin, Damaged, Hopeless
 
 log = logs.get("dicom_node.work.process")  # it runs as __main__
 
 LOCK = "work.lock"
 #: For calls that are under way when the process is asked to stop.
 _GRACE_SECONDS = 10.0
+#: A round of the dispatcher takes milliseconds, and waits for a locked database half a minute.
+_ROUND_SECONDS = 300.0
 #: An earlier process that is just ending may still hold the lock.
 _LOCK_SECONDS = 10.0
 
@@ -91,6 +94,10 @@ class Work:
         """There is something new."""
         self._dispatcher.call()
 
+    def goes_round(self) -> bool:
+        """Whether the dispatcher, without which nothing begins, has looked at the rows lately."""
+        return time.monotonic() - self._dispatcher.came_round < _ROUND_SECONDS
+
     def stop(self) -> None:
         """Begin nothing, let calls that are under way end, let the model finish what it has."""
         self._housekeeper.stop()
@@ -137,15 +144,20 @@ class Main:
         started = time.monotonic()
         work = Work(settings, folder, self._has_to_end, self._connection.recv)
         log.info("work begins", seconds=round(time.monotonic() - started, 2))
+        sign_at = time.monotonic()
         while not self._stopping:
-            ready = wait([self._connection, self._woken])
+            if time.monotonic() >= sign_at and work.goes_round():
+                self._connection.send(Alive())
+                sign_at = time.monotonic() + keeping.SIGN_SECONDS
+            ready = wait([self._connection, self._woken], keeping.SIGN_SECONDS)
             if self._end is not None:
                 self._connection.send(self._end)
                 return 2
             if self._connection in ready:
                 return 1  # the parent is gone; what it would have stopped in order goes on at the next start
-            os.read(self._woken, 1024)
-            work.call()
+            if self._woken in ready:
+                os.read(self._woken, 1024)
+                work.call()
         work.stop()
         log.info("work ends")
         return 0

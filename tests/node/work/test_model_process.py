@@ -90,7 +90,7 @@ def test_an_image_that_goes_alone_is_in_no_batch(acting: Acting) -> None:
 
 
 def test_an_answer_that_does_not_come_counts_as_death(acting: Acting, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_process, "SECONDS_AN_IMAGE", 0.3)
+    monkeypatch.setattr(model_process, "SECONDS_FIRST_IMAGE", 0.3)
     with pytest.raises(WorkerDiedError):
         acting.analyse("hang")
     assert acting.analyse("a") == "a of 1"
