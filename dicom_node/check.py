@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from cxr_core.bundle import find_bundle
 from cxr_core.errors import CxrError
@@ -19,6 +21,8 @@ class Finding:
     what: str
     works: bool
     words: str
+    is_warning: bool = False
+    """It works, and should be otherwise."""
 
 
 def examine(settings: NodeSettings) -> Iterator[Finding]:
@@ -29,6 +33,7 @@ def examine(settings: NodeSettings) -> Iterator[Finding]:
     yield from _tls(settings)
     yield from _peers(settings)
     yield from _services(settings)
+    yield from _tokens(settings)
 
 
 def _folder(settings: NodeSettings) -> Finding:
@@ -78,6 +83,23 @@ def _peers(settings: NodeSettings) -> Iterator[Finding]:
             yield Finding(f"peer {peer.ae_title}", False, str(error))
         else:
             yield Finding(f"peer {peer.ae_title}", result.failure is None, result.words)
+
+
+def _tokens(settings: NodeSettings) -> Iterator[Finding]:
+    """Bearer tokens that anybody on the way can read (RFC 6750 5.3)."""
+    for chosen in settings.destinations:
+        address = urlsplit(chosen.url or "")
+        if chosen.token_variable is not None and address.scheme == "http" and not _is_here(address.hostname or ""):
+            words = "the token goes over the network as plain text; use https://"
+            yield Finding(f"destination {chosen.name}", True, words, is_warning=True)
+
+
+def _is_here(host: str) -> bool:
+    """Whether what goes there stays on this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _services(settings: NodeSettings) -> Iterator[Finding]:

@@ -125,8 +125,10 @@ def check(config: Config = None, data: Data = None, as_json: AsJson = False) -> 
         from dicom_node.check import examine
 
         findings = list(examine(settings_with(config, Options(data=data))))
-        told = [{"what": f.what, "works": f.works, "words": f.words} for f in findings]
-        _tell(told, [f"{'works' if f.works else 'BROKEN':7} {f.what}: {f.words}" for f in findings], as_json)
+        told = [{"what": f.what, "works": f.works, "warning": f.is_warning, "words": f.words} for f in findings]
+        kinds = ["WARNING" if f.is_warning else "works" if f.works else "BROKEN" for f in findings]
+        lines = [f"{kind:7} {f.what}: {f.words}" for kind, f in zip(kinds, findings, strict=True)]
+        _tell(told, lines, as_json)
         if not all(finding.works for finding in findings):
             raise typer.Exit(1)
 

@@ -144,6 +144,13 @@ class DestinationSettings(_Section):
     """For `stow`: the DICOMweb service. Credentials are in the environment variable that `token_variable` names."""
 
     token_variable: str | None = None
+    ca: Path | None = None
+    """For `stow`: PEM file of the only authority whose certificate the service may have; None for the system's."""
+
+    certificate: Path | None = None
+    key: Path | None = None
+    """For `stow`: our client certificate as PEM files, where the service asks for one."""
+
     folder: Path | None = None
     objects: tuple[ObjectKind, ...] = ("sr", "sc", "gsps")
     ask_before_repeat: bool = True
@@ -162,6 +169,8 @@ class DestinationSettings(_Section):
         needed = {"dicom": "peer", "stow": "url", "folder": "folder"}[self.kind]
         if getattr(self, needed) is None:
             raise ValueError(f"a {self.kind} destination needs {needed}")
+        if self.key is not None and self.certificate is None:
+            raise ValueError("key needs certificate")
         return self
 
 

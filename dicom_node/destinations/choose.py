@@ -63,7 +63,8 @@ class Destinations:
             token = os.environ.get(chosen.token_variable)
             if token is None:
                 return f"the environment variable {chosen.token_variable} is not set"
-        return StowDestination(WebService(str(chosen.url), token), may_ask=chosen.ask_before_repeat)
+        service = WebService(str(chosen.url), token, chosen.ca, chosen.certificate, chosen.key)
+        return StowDestination(service, may_ask=chosen.ask_before_repeat)
 
     def _peer(self, chosen: DestinationSettings, ae_title: str) -> Destination | str:
         from dicom_node.destinations.dicom import DicomDestination
