@@ -17,7 +17,7 @@ from benchmarks.setting import DATA_VARIABLE, Setting, data_folder
 #: In order of what a newcomer asks first. Each is a module with run(setting) -> iterator of Figure.
 NAMES = (
     *("whole_process", "in_process", "preprocess", "jpeg2000", "fullres", "domain", "throughput", "training"),
-    "node_receive",
+    *("node_receive", "node_study", "node_turnaround", "node_restart"),
 )
 
 
@@ -26,13 +26,14 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of: {', '.join(NAMES)}; all when none is named")
     parser.add_argument("--list", action="store_true", help="list the benchmarks and stop")
+    parser.add_argument("--short", action="store_true", help="a smaller sample where one takes minutes")
     options = parser.parse_args(arguments)
     unknown = [name for name in options.names if name not in NAMES]
     if unknown:
         parser.error(f"no benchmark {', '.join(unknown)}; there are: {', '.join(NAMES)}")
     if options.list:
         for name in NAMES:
-            print(f"{name:14} {_title(import_module(f'benchmarks.{name}'))}")
+            print(f"{name:15} {_title(import_module(f'benchmarks.{name}'))}")
         return 0
     try:
         data = data_folder()
@@ -49,7 +50,7 @@ def main(arguments: list[str]) -> int:
         started = time.perf_counter()
         try:
             with tempfile.TemporaryDirectory(prefix="cxr-bench-") as work:
-                for figure in module.run(Setting(Path(work), data)):
+                for figure in module.run(Setting(Path(work), data, options.short)):
                     figures.append(figure)
                     print(figure.line(), flush=True)
         except NotRunError as error:

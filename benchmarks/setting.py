@@ -23,6 +23,9 @@ class Setting:
     data: Path | None
     """Real films, or None."""
 
+    short: bool = False
+    """A smaller sample where one takes minutes."""
+
     def films(self) -> Path:
         """The folder of real films. Raises NotRunError without one."""
         if self.data is None:
