@@ -10,8 +10,10 @@ import io
 import re
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
 import pydicom
@@ -57,10 +59,23 @@ _COLOUR = (
 _PIXEL_MODALITIES = (None, "CR", "DX", "RG", "OT", "SC", "MG")
 
 
-def read_dicom(data: bytes, limits: ReadLimits) -> ChestImage:
-    """One DICOM object. Raises ImageReadError, and nothing else, for any content."""
+def read_dicom(data: bytes, limits: ReadLimits) -> tuple[ChestImage, Dataset]:
+    """One DICOM object, and the data set that it was made of. Raises ImageReadError, and nothing else."""
+    with damage_told():
+        dataset, transfer_syntax = parse(data, limits)
+        facts = header_facts(dataset, transfer_syntax)
+        try:
+            return _image(dataset, transfer_syntax, facts, limits), dataset
+        except ImageReadError as error:
+            error.sop_instance_uid = facts.sop_instance_uid
+            raise
+
+
+@contextmanager
+def damage_told() -> Iterator[None]:
+    """Turn whatever damaged content raises into an ImageReadError."""
     try:
-        return _read(data, limits)
+        yield
     except ImageReadError:
         raise
     except (MemoryError, RecursionError) as error:
@@ -72,20 +87,10 @@ def read_dicom(data: bytes, limits: ReadLimits) -> ChestImage:
         ) from error
 
 
-def _read(data: bytes, limits: ReadLimits) -> ChestImage:
-    dataset, transfer_syntax = parse(data, limits)
-    facts = _header_facts(dataset, transfer_syntax)
-    try:
-        return _image(dataset, transfer_syntax, facts, limits)
-    except ImageReadError as error:
-        error.sop_instance_uid = facts.sop_instance_uid
-        raise
-
-
 def _image(dataset: Dataset, transfer_syntax: UID | None, facts: HeaderFacts, limits: ReadLimits) -> ChestImage:
-    if not facts.has_pixels and facts.modality not in _PIXEL_MODALITIES:
+    if is_without_picture(facts):
         return ChestImage(facts, None, None)
-    _check_pixel_attributes(dataset, limits)
+    check_pixel_attributes(dataset, limits, has_pixels=dataset.get("PixelData") not in (None, "", b""))
     if facts.frames > 1:  # refused by intake; nothing is decoded for it
         return ChestImage(facts, None, None)
     frame = _Frame.of(dataset, transfer_syntax)
@@ -98,19 +103,34 @@ def _image(dataset: Dataset, transfer_syntax: UID | None, facts: HeaderFacts, li
     return ChestImage(replace(facts, colour_share=colour_share), attributes, DecodedPixels(grey), spacing)
 
 
+def is_without_picture(facts: HeaderFacts) -> bool:
+    """Whether it is an object that needs no pixels, as a report: refused, not failed."""
+    return not facts.has_pixels and facts.modality not in _PIXEL_MODALITIES
+
+
 def parse(data: bytes, limits: ReadLimits) -> tuple[Dataset, UID | None]:
     """The data set and its transfer syntax (None where nothing says it)."""
-    start = 132 if data[128:132] == b"DICM" else 0
-    if start == 0 and not _looks_like_dataset(data):
-        found = "an empty file" if not data else "a file of another kind"
+    return parse_file(io.BytesIO(data), limits)
+
+
+def parse_file(file: BinaryIO, limits: ReadLimits, *, stop_before_pixels: bool = False) -> tuple[Dataset, UID | None]:
+    """The data set and its transfer syntax out of a seekable file.
+
+    With `stop_before_pixels` the file is left where its pixel data begin, unless it is deflated: then all is read.
+    """
+    head = file.read(132)
+    start = 132 if head[128:] == b"DICM" else 0
+    if start == 0 and not _looks_like_dataset(head):
+        found = "an empty file" if not head else "a file of another kind"
         raise ImageReadError(found, "a DICOM, JPEG or PNG image", "check what was exported")
-    buffer = io.BytesIO(data)
-    buffer.seek(start)
-    meta = read_dataset(buffer, False, True, stop_when=lambda tag, vr, length: tag.group != 2)
+    file.seek(start)
+    meta = read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag.group != 2)
     if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
         # What follows the group length's value is file meta (PS3.10 7.1); behind it all is one deflate stream.
         length = meta.get("FileMetaInformationGroupLength")
-        begin = buffer.tell() if length is None else start + 12 + int(length)
+        begin = file.tell() if length is None else start + 12 + int(length)
+        file.seek(0)
+        data = file.read()
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         most = min(max(limits.max_archive_ratio * len(data), _SMALL_BYTES), limits.max_file_bytes)
         inflated = inflater.decompress(data[begin:], most)
@@ -123,7 +143,8 @@ def parse(data: bytes, limits: ReadLimits) -> tuple[Dataset, UID | None]:
         if not inflater.eof:
             raise ImageReadError("a truncated deflated file", "a whole file", "send it again")
         return read_dataset(io.BytesIO(inflated), False, True), DeflatedExplicitVRLittleEndian
-    dataset = pydicom.dcmread(io.BytesIO(data), force=True)
+    file.seek(0)
+    dataset = pydicom.dcmread(file, force=True, stop_before_pixels=stop_before_pixels)
     if not dataset:  # pydicom gives up all elements when the data end within one that it skips
         raise ImageReadError("a truncated DICOM file", "a whole file", "send it again")
     declared = dataset.file_meta.get("TransferSyntaxUID") if hasattr(dataset, "file_meta") else None
@@ -142,10 +163,13 @@ def _looks_like_dataset(data: bytes) -> bool:
     return len(data) > 8 and group in (0x0002, 0x0008) and element < 0x3000
 
 
-def _check_pixel_attributes(dataset: Dataset, limits: ReadLimits) -> None:
+def check_pixel_attributes(dataset: Dataset, limits: ReadLimits, *, has_pixels: bool) -> None:
+    """Refuse what cannot be a picture by its header. Raises ImageReadError."""
     if "FloatPixelData" in dataset or "DoubleFloatPixelData" in dataset:
         raise ImageReadError("floating point pixel data", "8- or 16-bit integers", "export the original image")
-    missing = [keyword for keyword in (*_REQUIRED, "PixelData") if dataset.get(keyword) in (None, "", b"")]
+    missing = [keyword for keyword in _REQUIRED if dataset.get(keyword) in (None, "", b"")]
+    if not has_pixels:
+        missing.append("PixelData")
     if missing:
         raise ImageReadError(f"no {', '.join(missing)}", "a complete image", "send the image again from its source")
     rows, columns = int(dataset.Rows), int(dataset.Columns)
@@ -175,7 +199,8 @@ def _high_bit(dataset: Dataset) -> int:
     return int(dataset.BitsStored) - 1 if value in (None, "") else int(value)
 
 
-def _header_facts(dataset: Dataset, transfer_syntax: UID | None) -> HeaderFacts:
+def header_facts(dataset: Dataset, transfer_syntax: UID | None) -> HeaderFacts:
+    """What the header says, as far as the steps after reading need it."""
     lossy = _text(dataset, "LossyImageCompression") == "01"
     if transfer_syntax is not None and transfer_syntax.is_transfer_syntax and transfer_syntax.is_compressed:
         # JPEG baseline, extended; JPEG 2000, JPEG-LS and HTJ2K may be lossy, and then Lossy Image Compression is 01.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import warnings
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -40,21 +42,46 @@ class DecodedPixels:
 
 def read_raster(data: bytes, limits: ReadLimits) -> ChestImage:
     """A JPEG or PNG. Raises ImageReadError when it is damaged or too large."""
+    with _opened(io.BytesIO(data), limits) as (picture, facts):
+        rows, columns = facts.rows, facts.columns
+        grey, colour_share = to_grey(lambda first, behind: _rows_of(picture, first, behind), rows, columns)
+        grey = _upright(grey, _orientation(picture))
+    return ChestImage(
+        facts=replace(facts, rows=grey.shape[0], columns=grey.shape[1], colour_share=colour_share),
+        attributes=GrayscaleAttributes(bits_stored=8 * grey.dtype.itemsize),
+        source=DecodedPixels(grey),
+    )
+
+
+def raster_facts(file: BinaryIO, limits: ReadLimits) -> HeaderFacts:
+    """What the head of a JPEG or PNG says, without its pixels. Raises ImageReadError where it is damaged or too large.
+
+    The colour share is not known before the pixels are; rows and columns are those of the picture as it is shown.
+    """
+    with _opened(file, limits) as (picture, facts):
+        if _orientation(picture) >= 5:
+            return replace(facts, rows=facts.columns, columns=facts.rows)
+        return facts
+
+
+@contextmanager
+def _opened(file: BinaryIO, limits: ReadLimits) -> Iterator[tuple[Picture, HeaderFacts]]:
+    """The picture, not yet decoded, and its facts as it is stored; what it raises on damage becomes ImageReadError."""
     from PIL import Image
 
-    container: str = "jpeg" if data.startswith(JPEG_MAGIC) else "png"
+    container: Literal["jpeg", "png"] = "jpeg" if file.read(3) == JPEG_MAGIC else "png"
+    file.seek(0)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of large pictures; the limit below decides
-            with Image.open(io.BytesIO(data), formats=(container.upper(),)) as picture:
+            with Image.open(file, formats=(container.upper(),)) as picture:
                 columns, rows = picture.size
                 if rows * columns > limits.max_pixels:
                     raise ImageReadError(
                         f"a picture of {rows} x {columns}", f"at most {limits.max_pixels} pixels", "reduce it"
                     )
                 frames = getattr(picture, "n_frames", 1)
-                grey, colour_share = to_grey(lambda first, behind: _rows_of(picture, first, behind), rows, columns)
-                grey = _upright(grey, _orientation(picture))
+                yield picture, HeaderFacts(container, rows, columns, frames, lossy=container == "jpeg")
     except Image.DecompressionBombError as error:  # Pillow's own limit, before ours can be looked at
         raise ImageReadError(
             "a picture of far more pixels than a film has", f"at most {limits.max_pixels} pixels", "reduce it"
@@ -65,18 +92,6 @@ def read_raster(data: bytes, limits: ReadLimits) -> ChestImage:
         raise ImageReadError(
             f"a damaged {container.upper()} file", "a whole picture", "export or copy it again"
         ) from error
-    return ChestImage(
-        facts=HeaderFacts(
-            container="jpeg" if container == "jpeg" else "png",
-            rows=grey.shape[0],
-            columns=grey.shape[1],
-            frames=frames,
-            lossy=container == "jpeg",
-            colour_share=colour_share,
-        ),
-        attributes=GrayscaleAttributes(bits_stored=8 * grey.dtype.itemsize),
-        source=DecodedPixels(grey),
-    )
 
 
 def _rows_of(picture: Picture, first: int, behind: int) -> npt.NDArray[np.integer[Any]]:

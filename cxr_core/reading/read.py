@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 from cxr_core.chest_image import ChestImage
 from cxr_core.errors import ImageReadError
 from cxr_core.reading.raster_file import JPEG_MAGIC, PNG_MAGIC, read_raster
 from cxr_core.settings import ReadLimits
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 
 def read_image(source: str | os.PathLike[str] | bytes, limits: ReadLimits | None = None) -> ChestImage:
@@ -34,8 +38,13 @@ def read_image(source: str | os.PathLike[str] | bytes, limits: ReadLimits | None
     """
     limits = limits or ReadLimits()
     data = source if isinstance(source, bytes) else read_bytes(Path(source), limits)
+    return read_with_data_set(data, limits)[0]
+
+
+def read_with_data_set(data: bytes, limits: ReadLimits) -> tuple[ChestImage, Dataset | None]:
+    """As `read_image`, with the data set that the image was made of, pixels included; None of a JPEG or PNG."""
     if data.startswith((JPEG_MAGIC, PNG_MAGIC)):
-        return read_raster(data, limits)
+        return read_raster(data, limits), None
     from cxr_core.reading.dicom_file import read_dicom
 
     return read_dicom(data, limits)
@@ -43,6 +52,16 @@ def read_image(source: str | os.PathLike[str] | bytes, limits: ReadLimits | None
 
 def read_bytes(path: Path, limits: ReadLimits) -> bytes:
     """A file's content. Raises ImageReadError when it is missing, unreadable, over the limit, or no regular file."""
+    with open_file(path, limits) as file:
+        try:
+            size = os.fstat(file.fileno()).st_size
+            return file.read(min(size, limits.max_file_bytes))  # and no more, should it be growing
+        except OSError as error:
+            raise _unreadable(error) from error
+
+
+def open_file(path: Path, limits: ReadLimits) -> BinaryIO:
+    """A file, open to be read. Raises ImageReadError as `read_bytes` does."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # reading a pipe would block, and a device need not end
@@ -52,9 +71,11 @@ def read_bytes(path: Path, limits: ReadLimits) -> bytes:
             raise ImageReadError(
                 f"a file of {status.st_size} bytes", f"at most {limits.max_file_bytes}", "split or check it"
             )
-        with path.open("rb") as file:
-            return file.read(status.st_size)  # and no more, should it be growing
+        return path.open("rb")
     except OSError as error:
-        raise ImageReadError(
-            f"a path that cannot be read ({error.strerror})", "a readable file", "check the path and its permissions"
-        ) from error
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: OSError) -> ImageReadError:
+    found = f"a path that cannot be read ({error.strerror})"
+    return ImageReadError(found, "a readable file", "check the path and its permissions")

@@ -11,10 +11,12 @@ import stat
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO, cast
 
 from cxr_core.errors import ImageReadError
-from cxr_core.reading.read import read_bytes
+from cxr_core.reading.read import open_file, read_bytes
 from cxr_core.settings import ReadLimits
 
 #: Suffixes of files that a folder or zip holds beside images; they are passed over there, never when typed.
@@ -34,6 +36,10 @@ class Source:
 
     load: Callable[[], bytes]
     """Its content. Raises ImageReadError."""
+
+    open: Callable[[], BinaryIO] | None = None
+    """Its content as a seekable file, for who reads only the beginning; None where `load` raises.
+    Raises ImageReadError; reading the file of a damaged archive member raises zipfile's and zlib's own errors."""
 
 
 def find_sources(typed: str, limits: ReadLimits | None = None) -> Iterator[Source]:
@@ -58,7 +64,38 @@ def find_sources(typed: str, limits: ReadLimits | None = None) -> Iterator[Sourc
     elif path.name.upper() == "DICOMDIR":
         yield from _in_dicomdir(typed, path, limits)
     else:
-        yield Source(typed, lambda: read_bytes(path, limits))
+        yield _of_file(typed, path, limits)
+
+
+def read_named(name: str, limits: ReadLimits | None = None) -> bytes:
+    """The content of the source that `find_sources` gave this name. Raises ImageReadError."""
+    limits = limits or ReadLimits()
+    for place in (place for place, sign in enumerate(name) if sign == "!"):
+        path = Path(name[:place])
+        if _is_zip(path):
+            return _member_named(path, name[place + 1 :], limits)
+    path = Path(name)
+    if not _mode(path):
+        raise ImageReadError("a file that is no longer there", "the file that was listed", "put it back or list again")
+    return read_bytes(path, limits)
+
+
+def _member_named(path: Path, member: str, limits: ReadLimits) -> bytes:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            info = archive.getinfo(member)
+            problem = member_problem(info, 0, limits)
+            if problem is not None:
+                raise problem
+            return read_member(archive, info)
+    except KeyError as error:
+        raise ImageReadError("an archive without this member", "the one that was listed", "list it again") from error
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise ImageReadError("a damaged zip archive", "a whole one", "copy it again") from error
+
+
+def _of_file(name: str, path: Path, limits: ReadLimits) -> Source:
+    return Source(name, lambda: read_bytes(path, limits), lambda: open_file(path, limits))
 
 
 def _failing(name: str, error: ImageReadError) -> Source:
@@ -113,7 +150,7 @@ def _in_folder(typed: str, folder: Path, limits: ReadLimits) -> Iterator[Source]
                     yield source
             elif not _is_other(file):
                 found = True
-                yield Source(name, lambda path=path: read_bytes(path, limits))  # type: ignore[misc]
+                yield _of_file(name, path, limits)
     for error in unlisted:
         found = True
         name = os.path.join(typed, os.path.relpath(error.filename, folder))
@@ -160,7 +197,7 @@ def _in_zip(name: str, path: Path, limits: ReadLimits, *, typed: bool = True) ->
                 continue
             found = True
             unpacked += info.file_size
-            yield Source(member, lambda info=info: read_member(archive, info))  # type: ignore[misc]
+            yield Source(member, partial(read_member, archive, info), partial(_open_member, archive, info))
         if typed and not found:
             yield _failing(name, ImageReadError("a zip without images", "DICOM, JPEG or PNG files", "check it"))
 
@@ -201,6 +238,14 @@ def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     return data
 
 
+def _open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> BinaryIO:
+    """A member that has no problem, unpacked as far as it is read."""
+    try:
+        return cast("BinaryIO", archive.open(info))
+    except Exception as error:  # BadZipFile, EOFError, NotImplementedError, of a damaged head
+        raise ImageReadError("a damaged archive member", "a whole one", "copy the archive again") from error
+
+
 def _in_dicomdir(typed: str, path: Path, limits: ReadLimits) -> Iterator[Source]:
     """The IMAGE records of a DICOMDIR (PS3.3 F.3, PS3.10 8.6), relative to its folder."""
     from pydicom import dcmread
@@ -236,7 +281,8 @@ def _in_dicomdir(typed: str, path: Path, limits: ReadLimits) -> Iterator[Source]
                 ),
             )
             continue
-        yield Source(name, lambda name=name: read_bytes(_existing(Path(name)), limits))  # type: ignore[misc]
+        path = _existing(Path(name))
+        yield _of_file(os.path.join(os.path.dirname(name), path.name), path, limits)
 
 
 def _existing(path: Path) -> Path:
