@@ -314,8 +314,9 @@ def test_unit_and_image_name_commands_and_options_that_there_are() -> None:
     image = (SAMPLE.parent / "Containerfile").read_text()
     started = [re.findall(r"ExecStart=\S*/cxr-node (.*)", unit)[0].split()]
     started += [json.loads(words) for words in re.findall(r"^CMD (.*)", image, re.MULTILINE)]
-    started += [json.loads(words)[1:] for words in re.findall(r"--timeout=10s CMD (.*)", image)]
+    started += [json.loads(words)[1:] for words in re.findall(r"^ +CMD (.*)", image, re.MULTILINE)]
     assert [words[0] for words in started] == ["serve", "serve", "status"]
     for words in started:
+        assert "--config" in words, "it says where the database is"
         output = CliRunner().invoke(app, [words[0], "--help"]).output
         assert all(word in output for word in words if word.startswith("--"))
