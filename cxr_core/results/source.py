@@ -74,6 +74,10 @@ _VALID = {
 }
 _COMPRESSION = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
 _REFERENCE = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
+#: VR UI (PS3.5 9.1), but for leading zeros of a component: equipment writes them, archives compare UIDs as text, and a
+#: result under a UID put right would belong to another study. They are carried as they are; what is no UID is not.
+_UID = re.compile(r"[0-9]+(\.[0-9]+)*", re.ASCII)
+_MAX_UID = 64
 
 
 def carried(data_set: Dataset) -> Dataset:
@@ -171,7 +175,7 @@ def source_image(analysed: AnalysedImage) -> SourceImage:
     """The record of one source. Raises ResultError when the image cannot be referenced."""
     data_set = analysed.data_set
     uids = {keyword: str(data_set.get(keyword) or "").strip(" \0") for keyword in _REFERENCE}
-    missing = [keyword for keyword, uid in uids.items() if not re.fullmatch(r"[0-9.]{1,64}", uid)]
+    missing = [keyword for keyword, uid in uids.items() if len(uid) > _MAX_UID or not _UID.fullmatch(uid)]
     if missing:
         raise ResultError(f"a source without {', '.join(missing)}", "an image that can be referenced", "send it again")
     orientation = data_set.get("PatientOrientation")

@@ -7,7 +7,8 @@ import re
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
-#: VR UI (PS3.5 6.2). Leading zeros of a component are forbidden (PS3.5 9.1), yet real equipment writes them.
+#: VR UI (PS3.5 6.2). Leading zeros of a component are forbidden (PS3.5 9.1), yet real equipment writes them, its
+#: archive keeps them, and a film that is refused for them gets no answer at all; so they are taken as they are.
 _UID = re.compile(rb"[0-9]+(?:\.[0-9]+)*")
 _MAX_BYTES = 64
 

@@ -99,13 +99,13 @@ def is_older(header: Dataset, hours: float, now: datetime) -> bool:
 
 
 def _text(header: Dataset, keyword: str) -> str:
-    """The first value as text; empty where there is none or it cannot be decoded."""
+    """The value as text, several as they were sent; empty where there is none or it cannot be decoded."""
     try:
         value = header.get(keyword)
     except Exception:  # noqa: BLE001  # pydicom decodes on access
         return ""
     if value is not None and not isinstance(value, str):
-        value = value[0] if len(value) else ""
+        value = "\\".join(map(str, value))
     return str(value or "").strip(" \0")
 
 
