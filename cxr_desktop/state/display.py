@@ -41,6 +41,12 @@ class DisplayState:
     centre: PixelPoint | None = None
     """The point of the image at the centre of the view; None is the centre of the image."""
 
+    overlays: bool = True
+    """Whether the image's overlay planes are drawn."""
+
+    shutter: bool = True
+    """Whether its display shutter is closed."""
+
     @property
     def effective_voi(self) -> Voi:
         """The one VOI transformation that is shown, with the stretch in it: for the table, exports and GSPS."""

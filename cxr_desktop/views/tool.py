@@ -39,6 +39,9 @@ class Tool(Protocol):
     def double_click(self, view: ImageView, point: PixelPoint, event: QMouseEvent) -> None:
         """The left button was clicked twice."""
 
+    def takes(self, event: QKeyEvent) -> bool:
+        """Whether `key` does something with a key now: it is then no shortcut of the window."""
+
     def key(self, view: ImageView, event: QKeyEvent) -> bool:
         """Whether the key was for the tool."""
 

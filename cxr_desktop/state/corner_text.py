@@ -1,0 +1,63 @@
+"""What stands in the corners of a picture: who, when, what. Nothing is made up: an absent attribute is no line."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from cxr_desktop.state.records import InstanceRecord, LoadedImage
+
+Corner = Literal["top left", "top right", "bottom left", "bottom right"]
+CornerLines = dict[Corner, list[str]]
+
+#: 0 nothing, 1 what tells patients, dates and views apart, 2 everything.
+LEVELS = (0, 1, 2)
+
+
+def corner_lines(loaded: LoadedImage, level: int) -> CornerLines:
+    """The lines of each corner at a level."""
+    if level == 0:
+        return {}
+    record = loaded.record
+    lines: CornerLines = {
+        "top left": [shown_name(record.patient_name), record.patient_id],
+        "top right": [shown_date(record.study_date, record.study_time if level == 2 else "")],
+        "bottom left": [_view(record)],
+    }
+    if level == 2:
+        lines["top left"].append(_person(record))
+        lines["top right"] += [record.accession_number, record.study_description, record.institution]
+        rows, columns = loaded.stored.shape
+        attributes = loaded.image.attributes
+        bits = "" if attributes is None else f", {attributes.bits_stored} bits"
+        series = " ".join(filter(None, [record.modality, record.series_description]))
+        number = f"image {record.instance_number}" if record.instance_number else ""
+        lines["bottom right"] = [series, number, f"{columns} x {rows}{bits}"]
+    return {corner: kept for corner, held in lines.items() if (kept := [line for line in held if line])}
+
+
+def shown_name(patient_name: str) -> str:
+    """A name as people read it: "Family, Given", the alphabetic and then the ideographic group (PS3.5 6.2.1.1)."""
+    groups = []
+    for group in patient_name.split("=")[:2]:
+        family, _, others = group.partition("^")
+        given = " ".join(others.replace("^", " ").split())
+        groups.append(", ".join(filter(None, [family.strip(), given])))
+    return "  ".join(filter(None, groups))
+
+
+def shown_date(date: str, time: str = "") -> str:
+    """YYYY-MM-DD and HH:MM of DICOM's date and time; what is no date stays as it is."""
+    text = f"{date[:4]}-{date[4:6]}-{date[6:8]}" if len(date) == 8 and date.isdigit() else date
+    if text and len(time) >= 4 and time[:4].isdigit():
+        text += f" {time[:2]}:{time[2:4]}"
+    return text
+
+
+def _person(record: InstanceRecord) -> str:
+    born = shown_date(record.patient_birth_date)
+    return "  ".join(filter(None, [f"born {born}" if born else "", record.patient_age, record.patient_sex]))
+
+
+def _view(record: InstanceRecord) -> str:
+    side = {"L": "left", "R": "right", "B": "both sides"}.get(record.laterality.strip().upper(), "")
+    return "  ".join(filter(None, [record.body_part, record.view_position, side]))

@@ -1,0 +1,77 @@
+"""What is written over a film: corners, orientation letters, and the marks that never go away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from PySide6.QtCore import QRectF
+from PySide6.QtGui import QColor, QPainter
+
+from cxr_desktop.state.corner_text import Corner, CornerLines
+from cxr_desktop.state.orientation import EdgeLetters
+from cxr_desktop.views.text import AMBER, WHITE, OutlinedText
+
+_MARK_GROUND = QColor(0, 0, 0, 200)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Decorations:
+    """All that is written over one picture."""
+
+    corners: CornerLines
+    letters: EdgeLetters = field(default_factory=EdgeLetters)
+    turned: str = ""
+    """The mark of a picture that is flipped or rotated."""
+
+    fidelity: str = ""
+    """How the picture was scaled, and whether it was compressed with loss."""
+
+
+def draw_decorations(
+    painter: QPainter, text: OutlinedText, decorations: Decorations, area: QRectF, size: int
+) -> dict[Corner, QRectF]:
+    """Write into an area in device pixels with a font of `size`; where the text of each corner stands.
+
+    The painter has no transformation.
+    """
+    margin = size * 0.6
+    step = size * 1.3
+    places: dict[Corner, QRectF] = {}
+    for corner, lines in decorations.corners.items():
+        across = 1.0 if corner.endswith("right") else 0.0
+        x = area.right() - margin if across else area.left() + margin
+        y = area.top() + margin / 2 if corner.startswith("top") else area.bottom() - margin / 2 - step * len(lines)
+        place = QRectF(x, y, 0, 0)
+        for number, line in enumerate(lines):
+            place = place.united(text.draw(painter, line, x, y + number * step, size, across=across))
+        places[corner] = place
+    large = round(size * 1.5)
+    middle = area.center()
+    letters = decorations.letters
+    top, bottom = area.top() + margin / 2, area.bottom() - margin / 2
+    if letters.top:
+        top = text.draw(painter, letters.top, middle.x(), top, large, across=0.5, bold=True).bottom()
+    if letters.bottom:
+        bottom -= large * 1.3
+        text.draw(painter, letters.bottom, middle.x(), bottom, large, across=0.5, bold=True)
+    if letters.left:
+        text.draw(painter, letters.left, area.left() + margin, middle.y() - large / 2, large, bold=True)
+    if letters.right:
+        text.draw(painter, letters.right, area.right() - margin, middle.y() - large / 2, large, across=1.0, bold=True)
+    if decorations.turned:
+        _badge(painter, text, decorations.turned, middle.x(), top + margin, round(size * 1.15))
+    if decorations.fidelity:
+        text.draw(painter, decorations.fidelity, middle.x(), bottom - step, size, across=0.5, colour=WHITE)
+    return places
+
+
+def _badge(painter: QPainter, text: OutlinedText, words: str, x: float, y: float, size: int) -> None:
+    """A mark that cannot be taken for a part of the film: on a ground of its own, with a frame."""
+    place = text.draw(painter, words, x, y, size, across=0.5, colour=AMBER, bold=True)
+    painter.save()
+    frame = place.adjusted(-size * 0.5, -size * 0.15, size * 0.5, size * 0.15)
+    painter.fillRect(frame, _MARK_GROUND)
+    painter.setPen(AMBER)
+    painter.drawRect(frame)
+    painter.restore()
+    text.draw(painter, words, x, y, size, across=0.5, colour=AMBER, bold=True)

@@ -1,0 +1,152 @@
+"""The film itself: grey values through the one table, overlay planes over them, the shutter around them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PySide6.QtCore import QPointF, QRectF
+from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPolygonF
+
+from cxr_core.grayscale import GrayscaleAttributes, Voi
+from cxr_desktop.state.display import DisplayState
+from cxr_desktop.state.overlays import overlays_of
+from cxr_desktop.state.records import LoadedImage
+from cxr_desktop.state.scale import scale_of
+from cxr_desktop.state.shutter import Shutter, shutter_of
+from cxr_desktop.state.windowing import attributes_of
+from cxr_desktop.views.lookup import Bytes, byte_table, looked_up
+from cxr_desktop.views.placement import Placement
+from cxr_desktop.views.region import Pixels, Region, pixels_of, visible_region
+
+#: Overlay planes are no part of the film, so they are not grey.
+_OVERLAY_COLOUR = QColor(255, 214, 102)
+_TableKey = tuple[Voi, Voi | None, bool]
+
+
+class Film:
+    """One image as it is painted in device pixels, with what was sampled and looked up last."""
+
+    def __init__(self, loaded: LoadedImage) -> None:
+        self.loaded = loaded
+        self.attributes: GrayscaleAttributes = attributes_of(loaded)
+        self.rows, self.columns = loaded.stored.shape
+        scale = scale_of(loaded)
+        self.pixel_aspect = scale.row / scale.column
+        self.shutter = shutter_of(loaded.data_set)
+        found = overlays_of(loaded.data_set, self.rows, self.columns)
+        self.notes = found.notes
+        self._pixels: Pixels = pixels_of(loaded.stored, self.attributes)
+        self._overlay = None if found.mask is None else Pixels(found.mask)
+        self._table: tuple[_TableKey, Bytes] | None = None
+        self._region: tuple[tuple[object, ...], Region | None] | None = None
+        self._picture: tuple[tuple[object, ...], Picture] | None = None
+        self._drawn_overlay: tuple[tuple[object, ...], Picture] | None = None
+
+    def draw(
+        self,
+        painter: QPainter,
+        display: DisplayState,
+        placement: Placement,
+        width: int,
+        height: int,
+        *,
+        exact: bool,
+        smooth: bool,
+    ) -> None:
+        """Paint what is visible in `width` x `height` device pixels of a painter without transformation."""
+        key = (placement, width, height, exact, smooth)
+        if self._region is None or self._region[0] != key:
+            self._region = key, visible_region(self._pixels, placement, width, height, exact=exact, smooth=smooth)
+        region = self._region[1]
+        if region is None:
+            return
+        table_key = (display.voi, display.stretch, display.inverted)
+        picture_key = (*key, table_key)
+        if self._picture is None or self._picture[0] != picture_key:
+            grey = looked_up(region.stored, self.table(display))
+            self._picture = picture_key, grey_picture(grey, region.left, region.top)
+        painter.drawImage(self._picture[1].place, self._picture[1].image)
+        if self._overlay is not None and display.overlays:
+            self._draw_overlay(painter, self._overlay, placement, width, height)
+        if self.shutter is not None and display.shutter:
+            painter.save()
+            painter.setTransform(placement.transform(), combine=True)
+            level = round(255 * self.shutter.grey)
+            painter.fillPath(self.covered(self.shutter), QColor(level, level, level))
+            painter.restore()
+
+    def table(self, display: DisplayState) -> Bytes:
+        """The grayscale table of this image, in bytes (see byte_table)."""
+        key = (display.voi, display.stretch, display.inverted)
+        if self._table is None or self._table[0] != key:
+            self._table = key, byte_table(self.attributes, display)
+        return self._table[1]
+
+    def covered(self, shutter: Shutter) -> QPainterPath:
+        """What the shutter covers of the image, in image coordinates."""
+        visible = QPainterPath()
+        visible.addRect(QRectF(0, 0, self.columns, self.rows))
+        whole = QPainterPath(visible)
+        if shutter.rectangle is not None:
+            first, second = shutter.rectangle
+            part = QPainterPath()
+            part.addRect(QRectF(first.x, first.y, second.x - first.x, second.y - first.y))
+            visible = visible.intersected(part)
+        if shutter.circle is not None:
+            centre, radius = shutter.circle
+            part = QPainterPath()
+            part.addEllipse(QPointF(centre.x, centre.y), radius, radius / self.pixel_aspect)
+            visible = visible.intersected(part)
+        if shutter.polygon:
+            part = QPainterPath()
+            part.addPolygon(QPolygonF([QPointF(point.x, point.y) for point in shutter.polygon]))
+            part.closeSubpath()
+            visible = visible.intersected(part)
+        return whole.subtracted(visible)
+
+    def _draw_overlay(self, painter: QPainter, overlay: Pixels, placement: Placement, width: int, height: int) -> None:
+        key = (placement, width, height)
+        if self._drawn_overlay is None or self._drawn_overlay[0] != key:
+            region = visible_region(overlay, placement, width, height, exact=True, smooth=False)
+            if region is None:
+                return
+            # A line thinner than a device pixel must not fade away.
+            strength = cv2.convertScaleAbs(region.stored, alpha=3)
+            colours = np.empty((*strength.shape, 4), np.uint8)
+            parts = (_OVERLAY_COLOUR.blue(), _OVERLAY_COLOUR.green(), _OVERLAY_COLOUR.red(), 255)
+            for channel, part in enumerate(parts):
+                colours[..., channel] = cv2.convertScaleAbs(strength, alpha=part / 255)
+            self._drawn_overlay = key, colour_picture(colours, region.left, region.top)
+        painter.drawImage(self._drawn_overlay[1].place, self._drawn_overlay[1].image)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Picture:
+    """A QImage over the memory of an array, which has to live as long, and where it stands in the view."""
+
+    image: QImage
+    pixels: npt.NDArray[np.uint8]
+    place: QPointF
+
+
+def grey_picture(grey: Bytes, left: int = 0, top: int = 0) -> Picture:
+    """Display values (row, column), 0 to 255.
+
+    Qt would convert Grayscale8 anew at every painting; OpenCV converts once, and faster.
+    """
+    return _picture(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGRA), QImage.Format.Format_RGB32, left, top)
+
+
+def colour_picture(premultiplied: Bytes, left: int = 0, top: int = 0) -> Picture:
+    """BGRA with premultiplied alpha, shape (row, column, 4)."""
+    return _picture(premultiplied, QImage.Format.Format_ARGB32_Premultiplied, left, top)
+
+
+def _picture(bgra: npt.NDArray[Any] | cv2.typing.MatLike, kind: QImage.Format, left: int, top: int) -> Picture:
+    pixels = np.ascontiguousarray(bgra, np.uint8)
+    image = QImage(pixels.data, pixels.shape[1], pixels.shape[0], pixels.strides[0], kind)
+    return Picture(image, pixels, QPointF(left, top))
