@@ -62,7 +62,7 @@ instances = Table(
     Column("run", Integer, nullable=False, default=0),
     Column("attempts", Integer, nullable=False, default=0),  # times that the model process was given it
     Column("deaths", Integer, nullable=False, default=0),  # of the model process while it had the image
-    Column("answer", Text),  # JSON, see work/answers.py
+    Column("answer", Text),  # JSON, see cxr_core/result_json.py
     Column("reason", Text),
 )
 Index("instances_state", instances.c.state)

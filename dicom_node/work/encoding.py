@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pydicom
 
+from cxr_core import result_json
 from cxr_core.chest_image import ChestImage
 from cxr_core.errors import ImageReadError
 from cxr_core.files import write_whole
@@ -17,7 +18,6 @@ from cxr_core.reading import read_image
 from cxr_core.results.records import AnalysedImage, ResultChoice, ResultError, ResultObject
 from dicom_node.settings import NodeSettings
 from dicom_node.store.encoded import EncodedResult
-from dicom_node.work import answers
 from dicom_node.work.analysis import Analyst
 from dicom_node.work.messages import Encode, Encoded, StudyImage
 
@@ -59,11 +59,11 @@ def _analysed(image: StudyImage, analyst: Analyst, again: dict[str, str]) -> Ana
         data_set = pydicom.dcmread(io.BytesIO(content), stop_before_pixels=True, force=True)
     except Exception:  # noqa: BLE001  # pydicom raises many kinds on damage, and the answer says that it failed
         return None
-    result = answers.from_json(image.answer)
+    result = result_json.from_json(image.answer)
     bundle = analyst.classifier.bundle
     if result.prediction is not None and result.prediction.model.sha256 != bundle.sha256:
         (result,) = analyst.answer([image.path])
-        again[image.key] = answers.to_json(result)
+        again[image.key] = result_json.to_json(result)
     return AnalysedImage(
         data_set=data_set,
         digest=image.digest,

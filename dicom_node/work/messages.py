@@ -48,7 +48,7 @@ class Analyse:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """The answers in the order of the paths, as `answers.to_json` writes them."""
+    """The answers in the order of the paths, as `result_json.to_json` writes them."""
 
     texts: tuple[str, ...]
 

@@ -61,12 +61,12 @@ def serve(connection: Connection, begin: Begin) -> None:
 
 
 def _reply(request: object, analyst: Any, choice: Any, producer: str, begin: Begin) -> object:
+    from cxr_core import result_json
     from cxr_core.results.records import ResultError
-    from dicom_node.work import answers
     from dicom_node.work.encoding import encode
 
     if isinstance(request, Analyse):
-        return Answers(tuple(answers.to_json(result) for result in analyst.answer(request.paths)))
+        return Answers(tuple(result_json.to_json(result) for result in analyst.answer(request.paths)))
     assert isinstance(request, Encode)
     try:
         return encode(request, analyst, choice, producer, begin.encoded)

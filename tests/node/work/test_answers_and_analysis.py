@@ -13,11 +13,11 @@ from cxr_core.classifier import Classifier
 from cxr_core.pipeline import Pipeline
 from cxr_core.prediction import ImageResult
 from cxr_core.reading import Source
+from cxr_core.result_json import from_json, to_json
 from cxr_core.samples import sample_folder
 from dicom_node.settings import AnalysisSettings
 from dicom_node.work import analysis
 from dicom_node.work.analysis import Analyst, core_settings
-from dicom_node.work.answers import from_json, to_json
 from tests.dicom_builder import build
 
 SAMPLES = sorted(sample_folder().glob("*.dcm"))

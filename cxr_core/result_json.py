@@ -1,4 +1,4 @@
-"""An ImageResult as JSON and back, complete: a study may be encoded from answers of an earlier process."""
+"""An ImageResult as JSON and back, complete: what is made of an answer may be made by a later process."""
 
 from __future__ import annotations
 
