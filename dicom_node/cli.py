@@ -202,14 +202,16 @@ def cancel(
     study: Study = None, destination: To = None, config: Config = None, data: Data = None, as_json: AsJson = False
 ) -> None:
     """Give up what is not delivered: of a study, with images that have no answer yet, or to a destination."""
-    with _opened(config, data) as (_, _, engine):
+    with _opened(config, data) as (_, folder, engine):
+        import time
+
         from dicom_node.report import counted
         from dicom_node.store import orders, overview
 
         if study is None and destination is None:
             raise CxrError("nothing to cancel", "a study or --destination", "see `cxr-node list`")
         uid = None if study is None else overview.find_study(engine, study).study_uid
-        told = orders.cancel(engine, uid, overview.known_destination(engine, destination))
+        told = orders.cancel(engine, folder, time.time(), uid, overview.known_destination(engine, destination))
         _tell(told, [f"Cancelled: {counted(told)}"], as_json)
 
 

@@ -41,6 +41,9 @@ class DataFolder:
         """Result objects as they are sent."""
 
         self.quarantine = self.root / "quarantine"
+        self.cancelled = self.root / "cancelled"
+        """What people cancelled, for a database that is made again."""
+
         self.results = self.root / "results"
         """The folder destination, where nothing else is configured."""
 
@@ -51,7 +54,7 @@ class DataFolder:
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.root.chmod(0o700)
-            for folder in (self.objects, self.encoded, self.quarantine, self.results):
+            for folder in (self.objects, self.encoded, self.quarantine, self.cancelled, self.results):
                 folder.mkdir(mode=0o700, exist_ok=True)
             sync_folder(self.root)
         except OSError as error:
@@ -65,7 +68,7 @@ class DataFolder:
         """Delete what was being written when the last process ended; how many files."""
         left = [
             part
-            for folder in (self.objects, self.encoded, self.quarantine, self.results)
+            for folder in (self.objects, self.encoded, self.quarantine, self.cancelled, self.results)
             for part in folder.rglob(f"*{PART}")
         ]
         for part in left:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
 import sqlalchemy as sa
 
+from cxr_core.errors import OutputError
+from dicom_node.store import cancellations
+from dicom_node.store.cancellations import Cancellation
+from dicom_node.store.folder import DataFolder
 from dicom_node.store.images import PENDING
-from dicom_node.store.tables import deliveries, instances, studies
+from dicom_node.store.tables import deliveries, instances, results, studies
 
 
 def retry(engine: sa.Engine, now: float, study_uid: str | None, destination: str | None) -> dict[str, int]:
@@ -84,29 +92,59 @@ def try_image_again(engine: sa.Engine, key: str) -> bool:
     return changed == 1
 
 
-def cancel(engine: sa.Engine, study_uid: str | None, destination: str | None) -> dict[str, int]:
+def cancel(
+    engine: sa.Engine, folder: DataFolder, now: float, study_uid: str | None, destination: str | None
+) -> dict[str, int]:
     """Give up what is not delivered: of a study, with its images that have no answer, or to a destination.
 
-    What is in flight at this moment may still arrive.
+    What is in flight at this moment may still arrive. The order is kept in the folder, too, for a database that has to
+    be made again. Raises OutputError where it cannot be: nothing is cancelled then.
     """
+    kept: Path | None = None
+    try:
+        with engine.begin() as connection:
+            order = _cancelled(connection, now, study_uid, destination)
+            if order.studies or order.images or order.deliveries:
+                kept = cancellations.keep(folder, order)
+    except BaseException as error:
+        if kept is not None:
+            with suppress(OSError):
+                kept.unlink()
+        if isinstance(error, OSError):
+            raise OutputError(
+                f"the order cannot be kept ({error.strerror})", "a data folder with space", "make some"
+            ) from error
+        raise
+    return {"images": len(order.images), "studies": len(order.studies), "deliveries": len(order.deliveries)}
+
+
+def _cancelled(connection: sa.Connection, now: float, study_uid: str | None, destination: str | None) -> Cancellation:
+    """Change the rows; what was meant."""
     of = [deliveries.c.study_uid == study_uid] if study_uid else []
     to = [deliveries.c.destination == destination] if destination else []
-    counts = {"images": 0, "studies": 0}
-    with engine.begin() as connection:
-        counts["deliveries"] = connection.execute(
-            deliveries.update()
-            .where(deliveries.c.state.in_(("waiting", "sending", "gave_up")), *of, *to)
-            .values(state="cancelled", batch=None)
-        ).rowcount
-        if study_uid is not None and destination is None:
-            counts["images"] = connection.execute(
-                instances.update()
-                .where(instances.c.study_uid == study_uid, instances.c.state.in_((*PENDING, "set_aside")))
-                .values(state="cancelled")
-            ).rowcount
-            counts["studies"] = connection.execute(
-                studies.update()
-                .where(studies.c.study_uid == study_uid, studies.c.state.in_(("open", "set_aside")))
-                .values(state="cancelled")
-            ).rowcount
-    return counts
+    changed = connection.execute(
+        deliveries.update()
+        .where(deliveries.c.state.in_(("waiting", "sending", "gave_up")), *of, *to)
+        .values(state="cancelled", batch=None)
+        .returning(deliveries.c.result_uid, deliveries.c.destination, deliveries.c.peer)
+    ).all()
+    meant: list[dict[str, Any]] = []
+    for row in changed:
+        result = connection.execute(sa.select(results).where(results.c.sop_instance_uid == row.result_uid)).one()
+        meant.append({"destination": row.destination, "peer": row.peer, "result": dict(result._mapping)})
+    images: list[str] = []
+    without_results: list[str] = []
+    if study_uid is not None and destination is None:
+        images += connection.execute(
+            instances.update()
+            .where(instances.c.study_uid == study_uid, instances.c.state.in_((*PENDING, "set_aside")))
+            .values(state="cancelled")
+            .returning(instances.c.key)
+        ).scalars()
+        without_results += connection.execute(
+            studies.update()
+            .where(studies.c.study_uid == study_uid, studies.c.state.in_(("open", "set_aside")))
+            .values(state="cancelled")
+            .returning(studies.c.study_uid)
+        ).scalars()
+    return Cancellation(now, without_results, images, meant)

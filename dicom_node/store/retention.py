@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from dicom_node import logs
 from dicom_node.settings import RetentionSettings
-from dicom_node.store import commitments
+from dicom_node.store import cancellations, commitments
 from dicom_node.store.folder import DataFolder
 from dicom_node.store.quarantine import Quarantine
 from dicom_node.store.tables import deliveries, instances, results, studies
@@ -59,6 +59,7 @@ class Retention:
             self._make_space(int(self._settings.max_gb * 1000**3))
         self._forget(now - _DAY * _RECORD_DAYS)
         commitments.forget(self._database, now - _DAY * self._settings.days)
+        cancellations.forget(self._database, self._folder)
         self._delete_orphans(now - _DAY * self._settings.days)
 
     def _empty_quarantine(self, now: float) -> None:

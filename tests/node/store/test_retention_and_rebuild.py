@@ -281,6 +281,6 @@ def test_orders_change_only_what_they_name(rows: Rows) -> None:
     row = rows.one(deliveries, study_uid="2.25.1")
     assert (row.state, row.due_at, row.failing_since) == ("waiting", 5.0, None)
     assert rows.one(deliveries, study_uid="2.25.2").state == "gave_up"
-    assert orders.cancel(rows.engine, "2.25.2", None)["deliveries"] == 1
+    assert orders.cancel(rows.engine, rows.folder, 9e9, "2.25.2", None)["deliveries"] == 1
     assert rows.one(deliveries, study_uid="2.25.2").state == "cancelled"
-    assert orders.cancel(rows.engine, None, "there")["deliveries"] == 1
+    assert orders.cancel(rows.engine, rows.folder, 9e9, None, "there")["deliveries"] == 1

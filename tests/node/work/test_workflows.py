@@ -161,7 +161,7 @@ def test_an_image_whose_file_is_gone_is_set_aside(world: World) -> None:
 
 def test_a_cancelled_image_keeps_no_answer(world: World) -> None:
     key = world.queued_image()
-    world.model.answer = lambda key: (orders.cancel(world.rows.engine, "2.25.1", None), "{}")[1]
+    world.model.answer = lambda key: (orders.cancel(world.rows.engine, world.rows.folder, 9e9, "2.25.1", None), "{}")[1]
     world.analyse(key, 0)
     assert (world.rows.one(instances).state, world.rows.one(instances).answer) == ("cancelled", None)
 
