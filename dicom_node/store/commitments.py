@@ -20,8 +20,18 @@ _OPEN = ("waiting", "asking", "asked")
 def record_request(
     engine: sa.Engine, request: CommitmentRequest, transaction_uid: str, peer: str, now: float, ends_at: float
 ) -> None:
-    """Keep a sender's request, to be asked of `peer` under `transaction_uid`."""
+    """Keep a sender's request, to be asked of `peer` under `transaction_uid`.
+
+    One that comes again, because its sender did not hear that we took it, is told of once.
+    """
+    same = sa.select(commitments.c.transaction_uid).where(
+        commitments.c.requester == request.calling_ae_title,
+        commitments.c.requester_transaction_uid == request.transaction_uid,
+        commitments.c.state.in_((*_OPEN, "answered")),
+    )
     with engine.begin() as connection:
+        if connection.execute(same).first() is not None:
+            return
         connection.execute(
             commitments.insert().values(
                 transaction_uid=transaction_uid,
