@@ -28,7 +28,7 @@ _TableKey = tuple[Voi, Voi | None, bool]
 
 
 class Film:
-    """One image as it is painted in device pixels, with what was sampled and looked up last."""
+    """One image ready to be painted: its pixels, the shape of one of them, its overlay planes and its shutter."""
 
     def __init__(self, loaded: LoadedImage) -> None:
         self.loaded = loaded
@@ -36,48 +36,14 @@ class Film:
         self.rows, self.columns = loaded.stored.shape
         scale = scale_of(loaded)
         self.pixel_aspect = scale.row / scale.column
+        self.pixels = pixels_of(loaded.stored, self.attributes)
         self.shutter = shutter_of(loaded.data_set)
         found = overlays_of(loaded.data_set, self.rows, self.columns)
+        self.overlay = None if found.mask is None else Pixels(found.mask)
         self.notes = found.notes
-        self._pixels: Pixels = pixels_of(loaded.stored, self.attributes)
-        self._overlay = None if found.mask is None else Pixels(found.mask)
-        self._table: tuple[_TableKey, Bytes] | None = None
-        self._region: tuple[tuple[object, ...], Region | None] | None = None
-        self._picture: tuple[tuple[object, ...], Picture] | None = None
-        self._drawn_overlay: tuple[tuple[object, ...], Picture] | None = None
+        """What is in the file and cannot be shown, a line each."""
 
-    def draw(
-        self,
-        painter: QPainter,
-        display: DisplayState,
-        placement: Placement,
-        width: int,
-        height: int,
-        *,
-        exact: bool,
-        smooth: bool,
-    ) -> None:
-        """Paint what is visible in `width` x `height` device pixels of a painter without transformation."""
-        key = (placement, width, height, exact, smooth)
-        if self._region is None or self._region[0] != key:
-            self._region = key, visible_region(self._pixels, placement, width, height, exact=exact, smooth=smooth)
-        region = self._region[1]
-        if region is None:
-            return
-        table_key = (display.voi, display.stretch, display.inverted)
-        picture_key = (*key, table_key)
-        if self._picture is None or self._picture[0] != picture_key:
-            grey = looked_up(region.stored, self.table(display))
-            self._picture = picture_key, grey_picture(grey, region.left, region.top)
-        painter.drawImage(self._picture[1].place, self._picture[1].image)
-        if self._overlay is not None and display.overlays:
-            self._draw_overlay(painter, self._overlay, placement, width, height)
-        if self.shutter is not None and display.shutter:
-            painter.save()
-            painter.setTransform(placement.transform(), combine=True)
-            level = round(255 * self.shutter.grey)
-            painter.fillPath(self.covered(self.shutter), QColor(level, level, level))
-            painter.restore()
+        self._table: tuple[_TableKey, Bytes] | None = None
 
     def table(self, display: DisplayState) -> Bytes:
         """The grayscale table of this image, in bytes (see byte_table)."""
@@ -108,20 +74,73 @@ class Film:
             visible = visible.intersected(part)
         return whole.subtracted(visible)
 
-    def _draw_overlay(self, painter: QPainter, overlay: Pixels, placement: Placement, width: int, height: int) -> None:
-        key = (placement, width, height)
-        if self._drawn_overlay is None or self._drawn_overlay[0] != key:
-            region = visible_region(overlay, placement, width, height, exact=True, smooth=False)
+
+class FilmPainter:
+    """Paints a film in device pixels; what was sampled and looked up last is kept for the next time."""
+
+    def __init__(self, film: Film) -> None:
+        self.film = film
+        self._region: tuple[_Part, Region | None] | None = None
+        self._picture: tuple[Bytes, Picture] | None = None
+        self._overlay: tuple[_Part, Picture] | None = None
+
+    def draw(
+        self,
+        painter: QPainter,
+        display: DisplayState,
+        placement: Placement,
+        width: int,
+        height: int,
+        *,
+        exact: bool,
+        smooth: bool,
+    ) -> None:
+        """Paint what is visible in `width` x `height` device pixels of a painter without transformation."""
+        film, part = self.film, _Part(placement, width, height, exact, smooth)
+        if self._region is None or self._region[0] != part:
+            region = visible_region(film.pixels, placement, width, height, exact=exact, smooth=smooth)
+            self._region, self._picture = (part, region), None
+        region = self._region[1]
+        if region is None:
+            return
+        table = film.table(display)
+        if self._picture is None or self._picture[0] is not table:
+            grey = looked_up(region.stored, table)
+            self._picture = table, grey_picture(grey, region.left, region.top)
+        painter.drawImage(self._picture[1].place, self._picture[1].image)
+        if film.overlay is not None and display.overlays:
+            self._draw_overlay(painter, film.overlay, part)
+        if film.shutter is not None and display.shutter:
+            painter.save()
+            painter.setTransform(placement.transform(), combine=True)
+            level = round(255 * film.shutter.grey)
+            painter.fillPath(film.covered(film.shutter), QColor(level, level, level))
+            painter.restore()
+
+    def _draw_overlay(self, painter: QPainter, overlay: Pixels, part: _Part) -> None:
+        if self._overlay is None or self._overlay[0] != part:
+            region = visible_region(overlay, part.placement, part.width, part.height, exact=True, smooth=False)
             if region is None:
                 return
             # A line thinner than a device pixel must not fade away.
             strength = cv2.convertScaleAbs(region.stored, alpha=3)
             colours = np.empty((*strength.shape, 4), np.uint8)
-            parts = (_OVERLAY_COLOUR.blue(), _OVERLAY_COLOUR.green(), _OVERLAY_COLOUR.red(), 255)
-            for channel, part in enumerate(parts):
-                colours[..., channel] = cv2.convertScaleAbs(strength, alpha=part / 255)
-            self._drawn_overlay = key, colour_picture(colours, region.left, region.top)
-        painter.drawImage(self._drawn_overlay[1].place, self._drawn_overlay[1].image)
+            shades = (_OVERLAY_COLOUR.blue(), _OVERLAY_COLOUR.green(), _OVERLAY_COLOUR.red(), 255)
+            for channel, shade in enumerate(shades):
+                colours[..., channel] = cv2.convertScaleAbs(strength, alpha=shade / 255)
+            self._overlay = part, colour_picture(colours, region.left, region.top)
+        painter.drawImage(self._overlay[1].place, self._overlay[1].image)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What was sampled: for another placement, view or quality it is sampled anew."""
+
+    placement: Placement
+    width: int
+    height: int
+    exact: bool
+    smooth: bool
 
 
 @dataclass(frozen=True, eq=False, slots=True)
