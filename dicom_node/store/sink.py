@@ -13,7 +13,11 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from pydicom.dataset import Dataset
-from pydicom.uid import Comprehensive3DSRStorage, GrayscaleSoftcopyPresentationStateStorage
+from pydicom.uid import (
+    Comprehensive3DSRStorage,
+    DigitalXRayImageStorageForProcessing,
+    GrayscaleSoftcopyPresentationStateStorage,
+)
 
 from cxr_core.files import write_whole
 from dicom_node import logs
@@ -163,7 +167,14 @@ def purpose_of(settings: NodeSettings, engine: sa.Engine, header: Dataset, recei
     """Whether an object is analysed, or only stored, and why."""
     if is_ours(header) or receipts.is_our_result(engine, uid(header, "SOPInstanceUID")):
         return "own"
-    if uid(header, "SOPClassUID") in _NO_IMAGES:
+    sop_class_uid = uid(header, "SOPClassUID")
+    if sop_class_uid in _NO_IMAGES:
+        return "ignored"
+    if (
+        sop_class_uid == DigitalXRayImageStorageForProcessing
+        and "for_processing" not in settings.analysis.relaxed_intake
+    ):
+        # Intake would refuse it, but as an image of its study: a twin that comes late would yield another report.
         return "ignored"
     hours = settings.analysis.ignore_older_than_hours
     if hours is not None and is_older(header, hours, datetime.fromtimestamp(received_at)):  # on the site's clock

@@ -10,7 +10,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from pydicom.uid import Comprehensive3DSRStorage, GrayscaleSoftcopyPresentationStateStorage
+from pydicom.uid import (
+    Comprehensive3DSRStorage,
+    DigitalXRayImageStorageForProcessing,
+    GrayscaleSoftcopyPresentationStateStorage,
+)
 
 from cxr_core.files import write_whole
 from dicom_node.received import CANNOT_UNDERSTAND, SUCCESS, Answer
@@ -102,6 +106,18 @@ def test_another_maker_s_results_are_stored_and_yield_nothing(rows: Rows, sink: 
     assert answer == Answer(SUCCESS)
     assert rows.one(instances, sop_instance_uid="2.25.2").state == "ignored"
     assert rows.one(studies) == before
+
+
+def test_a_twin_for_processing_is_stored_and_yields_nothing_unless_it_is_wanted(rows: Rows, sink: StoreSink) -> None:
+    twin = {"SOPClassUID": DigitalXRayImageStorageForProcessing, "Modality": "DX"}
+    sink.accept(received(SOPInstanceUID="2.25.1"))
+    before = rows.one(studies)
+    assert sink.accept(received(SOPInstanceUID="2.25.2", **twin)) == Answer(SUCCESS)
+    assert rows.one(instances, sop_instance_uid="2.25.2").state == "ignored"
+    assert rows.one(studies) == before
+    wanted = settings_of({"retention": {"reserve_mb": 0}, "analysis": {"relaxed_intake": ["for_processing"]}}, "test")
+    StoreSink(wanted, rows.folder, rows.engine, lambda: None).accept(received(SOPInstanceUID="2.25.3", **twin))
+    assert rows.one(instances, sop_instance_uid="2.25.3").state == "waiting"
 
 
 def test_what_is_refused_has_its_reason_before_it_is_there(

@@ -29,13 +29,13 @@ DX = {
     "Modality": "DX",
     "PresentationIntentType": "FOR PRESENTATION",
 }
-#: Films that are stored, answered with success, and not analysed.
+#: Films that are stored, answered with success, looked at, and refused.
 REFUSED: dict[str, dict[str, Any]] = {
     "lateral": {"ViewPosition": "LL"},
     "another body part": {"BodyPartExamined": "HAND", "StudyDescription": "Hand"},
-    "for processing": DX
-    | {"SOPClassUID": DigitalXRayImageStorageForProcessing, "PresentationIntentType": "FOR PROCESSING"},
+    "for processing": DX | {"PresentationIntentType": "FOR PROCESSING"},
 }
+TWIN = REFUSED["for processing"] | {"SOPClassUID": DigitalXRayImageStorageForProcessing}
 
 
 @pytest.fixture
@@ -71,6 +71,19 @@ def test_films_that_intake_refuses_are_taken_and_named_in_the_report(start: Any)
     report = made["sr"].read_bytes()
     assert report.count(b"Certainty of Finding") == 1
     assert report.count(b"NOT ANALYSED (refused)") == 3
+
+
+def test_a_twin_for_processing_changes_no_report(start: Any) -> None:
+    node = start()
+    node.send([film(1, **TWIN)])
+    node.send([film(2, **DX)])
+    complete(node)
+    node.send([film(3, **TWIN)])
+    node.send([film(4, study="2.25.7", **DX)])  # after this one a report on the twin would be there, too
+    complete(node, 2)
+    assert sorted(row.state for row in node.rows(sa.select(instances))) == ["answered"] * 2 + ["ignored"] * 2
+    assert len(node.rows(sa.select(results))) == 6
+    assert all(b"NOT ANALYSED" not in path.read_bytes() for path in node.folder.encoded.iterdir())
 
 
 @pytest.mark.parametrize("name", REFUSED)
