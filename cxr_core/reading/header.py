@@ -50,11 +50,11 @@ def read_header(file: BinaryIO, size: int | None, limits: ReadLimits | None = No
         As `read_image` does, where there is not even a header.
     """
     limits = limits or ReadLimits()
-    magic = file.read(len(PNG_MAGIC))
-    file.seek(0)
-    if magic.startswith((JPEG_MAGIC, PNG_MAGIC)):
-        return Header(raster_facts(file, limits), None, None)
     with damage_told():
+        magic = file.read(len(PNG_MAGIC))
+        file.seek(0)
+        if magic.startswith((JPEG_MAGIC, PNG_MAGIC)):
+            return Header(raster_facts(file, limits), None, None)
         data_set, transfer_syntax = parse_file(file, limits, stop_before_pixels=True)
         facts = header_facts(data_set, transfer_syntax)
         pixels = None if facts.has_pixels else _Element.next_of(file, data_set)

@@ -1,0 +1,19 @@
+"""The scanning process, run by ChildProcess as `python -m cxr_desktop.workers.scan`: lists paths, makes thumbnails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cxr_desktop.workers.child_service import serve
+from cxr_desktop.workers.listing import list_paths
+from cxr_desktop.workers.scan_messages import ListPaths, MakeThumbnails
+from cxr_desktop.workers.thumbnail import make_thumbnails
+
+
+def replies(request: ListPaths | MakeThumbnails) -> Iterable[object]:
+    """What is replied to one request."""
+    return list_paths(request) if isinstance(request, ListPaths) else make_thumbnails(request)
+
+
+if __name__ == "__main__":
+    serve(replies)
