@@ -74,8 +74,9 @@ def small_picture(layer: HeatMapLayer) -> Picture:
 class HeatMapPainter:
     """Paints one layer; what does not change from frame to frame is kept."""
 
-    def __init__(self, layer: HeatMapLayer) -> None:
+    def __init__(self, layer: HeatMapLayer, *, line_width: float = 1.0) -> None:
         self.layer = layer
+        self._line_width = line_width
         self._small = small_picture(layer)
         self._lines = outlines(layer.cam, OUTLINE_LEVEL) if layer.contour else []
         self._kept: tuple[tuple[Placement, int, int], QPointF, QImage] | None = None
@@ -108,7 +109,7 @@ class HeatMapPainter:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         # White between black, so that it shows on any grey.
         for colour, width in (QColor(0, 0, 0), 3.0), (QColor(255, 255, 255), 1.2):
-            pen = QPen(colour, width)
+            pen = QPen(colour, width * self._line_width)
             pen.setCosmetic(True)
             painter.setPen(pen)
             for line in self._lines:
