@@ -1,0 +1,143 @@
+"""One film on the screen: its view, tools and measurements, the line that says what it is, and its reading clock."""
+
+from __future__ import annotations
+
+import time
+
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from cxr_desktop.state.answers import Answer, words_of
+from cxr_desktop.state.corner_text import shown_date
+from cxr_desktop.state.display import DisplayState
+from cxr_desktop.state.linked import Shown
+from cxr_desktop.state.opinion import ReadingClock
+from cxr_desktop.state.records import LoadedImage
+from cxr_desktop.tools.measurements import MeasurementModel
+from cxr_desktop.tools.toolbox import Toolbox
+from cxr_desktop.views.image_view import ImageView
+
+
+class Pane(QWidget):
+    """A view with what belongs to it.
+
+    Signals
+    -------
+    activated
+        The reader works in this pane now.
+    moved(DisplayState, DisplayState)
+        The reader changed how the film is shown: before, after.
+    measured
+        The measurements of the film changed.
+    """
+
+    activated = Signal()
+    moved = Signal(object, object)
+    measured = Signal()
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.name = name
+        self.view = ImageView(self)
+        self.view.setAccessibleName(name)
+        self.view.installEventFilter(self)
+        self.toolbox = Toolbox(self.view)
+        self.clock = ReadingClock()
+        self.answers: dict[str, Answer] = {}
+        """What models said about this film, by digest of the bundle."""
+
+        self._model: MeasurementModel | None = None
+        self._before: DisplayState | None = None
+        self._follows = False
+        self._title = QLabel(name, self)
+        self._verdict = QLabel(self)
+        for label in (self._title, self._verdict):
+            label.setTextFormat(Qt.TextFormat.PlainText)
+            label.setWordWrap(True)
+            label.setContentsMargins(6, 2, 6, 2)
+            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._verdict.hide()
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(0)
+        rows.addWidget(self._title)
+        rows.addWidget(self.view, 1)
+        rows.addWidget(self._verdict)
+        self.view.displayChanged.connect(self._changed)
+
+    @property
+    def loaded(self) -> LoadedImage | None:
+        """The film."""
+        return self.view.loaded
+
+    @property
+    def model(self) -> MeasurementModel | None:
+        """Its measurements."""
+        return self._model
+
+    def show_film(self, loaded: LoadedImage | None, model: MeasurementModel | None, title: str = "") -> None:
+        """Show a film with its measurements; None of nothing."""
+        if self._model is not None:
+            self._model.changed.disconnect(self.measured)
+        self.answers = {}
+        self.set_verdict([])
+        self._before = None  # another film is no change of this one
+        self.view.show_image(loaded)
+        self._model = model
+        if model is not None:
+            model.changed.connect(self.measured)
+        self.toolbox.set_model(model)
+        self._title.setText(title or self.name)
+        self._title.setVisible(bool(title))
+        if loaded is None:
+            self.clock.nothing_shown()
+        else:
+            self.clock.image_shown(time.monotonic())
+
+    def set_verdict(self, answers: list[Answer]) -> None:
+        """Write what models said under the film; with their names where there are two."""
+        lines = []
+        for answer in answers:
+            words = words_of(answer)
+            model = f"{answer.manifest.name}: " if answer.manifest is not None and len(answers) > 1 else ""
+            lines.append(model + " ".join(filter(None, [words.verdict, words.caution and f"({words.caution})"])))
+        self._verdict.setText("\n".join(lines))
+        self._verdict.setVisible(bool(lines))
+
+    def verdict(self) -> str:
+        """What stands under the film."""
+        return self._verdict.text()
+
+    def shown(self) -> Shown | None:
+        """How it is shown, for the other pane; None without a film."""
+        view, loaded = self.view, self.view.loaded
+        if loaded is None or view.display is None:
+            return None
+        rows, columns = loaded.stored.shape
+        return Shown(view.display, rows, columns, view.shown_zoom, view.fitted_zoom, view.shown_centre)
+
+    def follow(self, display: DisplayState) -> None:
+        """Show the film as the other pane wants it, without telling that back."""
+        self._follows = True
+        try:
+            self.view.set_display(display)
+        finally:
+            self._follows = False
+
+    def _changed(self, display: DisplayState | None) -> None:
+        before, self._before = self._before, display
+        if before is not None and display is not None and not self._follows and before is not display:
+            self.moved.emit(before, display)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Hear that the reader turns to this film."""
+        if event.type() == QEvent.Type.FocusIn:
+            self.activated.emit()
+        return super().eventFilter(watched, event)
+
+
+def film_title(role: str, loaded: LoadedImage) -> str:
+    """What stands over a film where two hang beside each other: its role, date and view."""
+    record = loaded.record
+    date = shown_date(record.study_date) or "no date"
+    return " · ".join(filter(None, [role, date, record.view_position, record.study_description]))
