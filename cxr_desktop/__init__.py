@@ -3,9 +3,9 @@
 import sys
 
 if sys.version_info < (3, 12):
-    # Signal.emit() of PySide6 6.12.0 gives back one reference to True too many, and Python 3.11 ends the process when
-    # none is left: after some hundred signals. From Python 3.12 on True has no count (PEP 683); before, it is given
-    # more references than can be used up. The count is the first field of an object.
+    # PySide6 6.12.0 takes None for immortal, as it is from Python 3.12 on (PEP 683): under 3.11 each of its calls that
+    # returns nothing gives away a reference that it does not own, and after some thousand the interpreter aborts with
+    # "deallocating None". Here None is given more references than any session can use up.
     import ctypes
 
-    ctypes.c_ssize_t.from_address(id(True)).value += 1 << 40
+    ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40
