@@ -48,7 +48,7 @@ def encode_study(
     Raises
     ------
     ResultError
-        An image that cannot be referenced, images of several studies, or a producer that cannot be written.
+        An image that cannot be referenced, images of several studies or patients, or a producer that cannot be written.
     """
     if not 1 <= len(producer) <= 64 or not producer.isascii() or not producer.isprintable() or "\\" in producer:
         raise ResultError("a producer that cannot be written", "1 to 64 characters of ASCII", "set another")
@@ -61,6 +61,12 @@ def encode_study(
     studies = {source.study_instance_uid for source, _ in ordered}
     if len(studies) > 1:
         raise ResultError(f"images of {len(studies)} studies", "one study", "encode each study for itself")
+    patients = {source.patient_id for source, _ in ordered} - {b""}
+    if len(patients) > 1:
+        # A report on both would stand in the record of one.
+        raise ResultError(
+            f"images of {len(patients)} Patient IDs in one study", "those of one patient", "correct them and send again"
+        )
     predicted = [pair for pair in ordered if pair[1].result.prediction is not None]
     if not predicted and not (choice.sr_for_refused and ordered):
         return []

@@ -133,7 +133,9 @@ def _carried_item(item: Dataset, character_set: CharacterSet) -> Dataset:
 
 def _ascii(data_set: Dataset, tag: BaseTag) -> bytes:
     element = data_set.get_item(tag)
-    value = element.value if isinstance(element, RawDataElement) else str(element.value).encode("ascii", "replace")
+    value = (
+        element.value if isinstance(element, RawDataElement) else str(element.value or "").encode("ascii", "replace")
+    )
     return (value or b"").strip(b" \0")
 
 
@@ -169,6 +171,11 @@ class SourceImage:
 
     header: Dataset = field(repr=False)
     """Patient and study, as `carried` gives them."""
+
+    @property
+    def patient_id(self) -> bytes:
+        """Patient ID as it came, without padding; empty where unknown."""
+        return _ascii(self.header, Tag("PatientID"))
 
 
 def source_image(analysed: AnalysedImage) -> SourceImage:
