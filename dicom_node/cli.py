@@ -63,6 +63,10 @@ def _one_line() -> Iterator[None]:
     except CxrError as error:
         typer.echo(f"cxr-node: {error}", err=True)
         raise typer.Exit(2) from error
+    except ImportError as error:  # the base installation is the core alone
+        brief = " ".join(str(error).split())
+        typer.echo(f"cxr-node: a part that it needs cannot be loaded ({brief}); install the extra `node`", err=True)
+        raise typer.Exit(2) from error
 
 
 @contextmanager

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import time
 import tomllib
 from collections.abc import Iterator
@@ -227,6 +229,15 @@ def test_check_of_defaults_works(rows: Rows) -> None:
     result = run(rows, "check")
     assert result.exit_code == 0, result.output
     assert all(line.startswith("works") for line in result.output.splitlines())
+
+
+@pytest.mark.parametrize("words", [["serve"], ["status"], ["check"], ["quarantine", "list"]])
+def test_an_installation_without_the_node_s_libraries_is_one_line(tmp_path: Path, words: list[str]) -> None:
+    blocked = "import sys; sys.modules.update(sqlalchemy=None, pynetdicom=None, structlog=None, platformdirs=None); "
+    called = f"sys.argv[1:] = {[*words, '--data', str(tmp_path / 'data')]}; from dicom_node.cli import app; app()"
+    done = subprocess.run([sys.executable, "-c", blocked + called], capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "install the extra `node`" in done.stderr
 
 
 def test_wrong_settings_are_one_line(tmp_path: Path) -> None:
