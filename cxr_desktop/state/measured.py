@@ -62,6 +62,11 @@ class Values:
         return f"{self.title}: {', '.join(self.lines)}" if self.lines else self.title
 
 
+def in_words(values: Values, comment: str = "") -> list[str]:
+    """A measurement for a list or a report: what it measures in a line, then the comment, then every warning."""
+    return [values.summary, *([comment] if comment else []), *(f"⚠ {warning}" for warning in values.warnings)]
+
+
 def measured(measurement: Measurement, loaded: LoadedImage, calibration: Calibration | None = None) -> Values:
     """The values of a measurement of an image.
 

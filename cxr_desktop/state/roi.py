@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from cxr_core.grayscale import GrayscaleAttributes, modality_values
-from cxr_desktop.state.geometry import PixelPoint
 from cxr_desktop.state.measurement import Ellipse, Rectangle
 
 if TYPE_CHECKING:
@@ -135,35 +134,3 @@ def _statistics(counts: npt.NDArray[np.int64], values: npt.NDArray[np.float64]) 
 def _values(attributes: GrayscaleAttributes) -> npt.NDArray[np.float64]:
     """Modality value of every stored value; kept, because a region is measured at every step of a drag."""
     return modality_values(attributes)
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """One pixel."""
-
-    row: int
-    column: int
-    stored: int
-    modality: float
-    """The value after the modality LUT or rescale (PS3.3 C.11.1)."""
-
-    padding: bool
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """In words for the reader."""
-        padding = " (padding)" if self.padding else ""
-        return (f"column {self.column}, row {self.row}", f"stored {self.stored}{padding}, value {self.modality:g}")
-
-
-def probe(point: PixelPoint, loaded: LoadedImage) -> Probe | None:
-    """The pixel at a point; None outside the image. Columns and rows count from 0."""
-    attributes = loaded.image.attributes
-    assert attributes is not None, "an image that is shown has a grayscale chain"
-    rows, columns = loaded.stored.shape
-    row, column = math.floor(point.y), math.floor(point.x)
-    if not (0 <= row < rows and 0 <= column < columns):
-        return None
-    stored = int(loaded.stored[row, column])
-    low, high = attributes.padding or (1, 0)
-    return Probe(row, column, stored, float(_values(attributes)[stored - attributes.first]), low <= stored <= high)

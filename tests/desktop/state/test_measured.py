@@ -23,7 +23,6 @@ from cxr_desktop.state.measurement import (
     MeasurementError,
     Rectangle,
 )
-from cxr_desktop.state.roi import probe
 from tests.desktop.films import film
 
 
@@ -265,22 +264,6 @@ def test_values_follow_the_modality_lut() -> None:
 
     assert value(values.quantities, "Maximum") == 150
     assert value(values.quantities, "Mean") == 75
-
-
-def test_the_probe_shows_stored_and_modality_value() -> None:
-    found = probe(PixelPoint(3.9, 2.0), SIGNED)
-
-    assert found is not None
-    assert found.lines == ("column 3, row 2", f"stored {STORED[2, 3]}, value {STORED[2, 3] * 0.5 - 10:g}")
-    assert probe(PixelPoint(31.0, 2), SIGNED) is None
-    assert probe(PixelPoint(-0.1, 2), SIGNED) is None
-
-
-def test_the_probe_says_padding() -> None:
-    found = probe(PixelPoint(0, 0), film(np.zeros((8, 8), int), PixelPaddingValue=0))
-
-    assert found is not None
-    assert found.lines[1] == "stored 0 (padding), value 0"
 
 
 # --- cardiothoracic ratio
