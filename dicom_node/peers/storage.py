@@ -13,6 +13,7 @@ from dicom_node.peers.messages import C_STORE, DUPLICATE, MEDIUM, SUCCESS, is_wa
 from dicom_node.peers.outcomes import Sent, StoreOutcome, not_an_object, stopped
 from dicom_node.peers.peer import DEFAULT_TIMEOUTS, Cancel, Peer, Timeouts
 from dicom_node.peers.statuses import meaning
+from dicom_node.peers.transcoding import IMPLICIT, NotTranscodedError, can_be_implicit, implicit
 
 #: An association has 128 presentation contexts at most (PS3.8 9.3.2.2: odd numbers up to 255).
 _MAX_CONTEXTS = 128
@@ -34,7 +35,8 @@ def store(
     Parameters
     ----------
     objects : iterable of bytes, memoryview, Path or EncodedObject
-        DICOM files (PS3.10) or encoded data sets. Each is proposed in its own transfer syntax and sent unchanged.
+        DICOM files (PS3.10) or encoded data sets. Each is proposed in its own transfer syntax and sent unchanged; one
+        in Explicit VR Little Endian in Implicit VR to a peer that takes only that.
     on_outcome : callable, optional
         Called with the index of an object and its outcome as soon as it is known.
 
@@ -64,16 +66,25 @@ def store(
 def _batches(whole: Sequence[tuple[int, EncodedObject]]) -> Iterable[list[tuple[int, EncodedObject]]]:
     """Runs of objects whose contexts fit into one association."""
     batch: list[tuple[int, EncodedObject]] = []
-    kinds: set[tuple[str, str]] = set()
+    contexts: set[tuple[str, str]] = set()
     for index, given in whole:
-        kind = given.sop_class_uid, given.transfer_syntax_uid
-        if kind not in kinds and len(kinds) == _MAX_CONTEXTS:
+        more = contexts.union(_contexts(given))
+        if len(more) > _MAX_CONTEXTS:
             yield batch
-            batch, kinds = [], set()
-        kinds.add(kind)
+            batch, more = [], set(_contexts(given))
+        contexts = more
         batch.append((index, given))
     if batch:
         yield batch
+
+
+def _contexts(given: EncodedObject) -> list[tuple[str, str]]:
+    """SOP class and transfer syntax of each context on which an object can go.
+
+    One context for each syntax, so that the peer says of each whether it takes it, and does not choose one of them.
+    """
+    syntaxes = [given.transfer_syntax_uid, *([IMPLICIT] if can_be_implicit(given) else [])]
+    return [(given.sop_class_uid, syntax) for syntax in syntaxes]
 
 
 def _store_batch(
@@ -86,8 +97,8 @@ def _store_batch(
 ) -> None:
     from dicom_node.peers.pdus import Proposal
 
-    kinds = dict.fromkeys((given.sop_class_uid, given.transfer_syntax_uid) for _, given in batch)
-    proposals = [Proposal(sop_class, (syntax,)) for sop_class, syntax in kinds]
+    contexts = dict.fromkeys(context for _, given in batch for context in _contexts(given))
+    proposals = [Proposal(sop_class, (syntax,)) for sop_class, syntax in contexts]
     left = dict(batch)
     try:
         with associate(peer, calling_ae_title, proposals, timeouts, cancel) as association:
@@ -107,7 +118,7 @@ def _store_batch(
 def _store_one(association: Association, given: EncodedObject, settle: Callable[[StoreOutcome], None]) -> None:
     """Send one object and settle it. Raises CallFailed when the association cannot be used any more."""
     try:
-        context_id = association.agreement(given.sop_class_uid, given.transfer_syntax_uid).context_id
+        given, context_id = _as_agreed(association, given)
     except CallFailed as error:
         settle(stopped(given, Sent.NOT_SENT, error.failure))
         return
@@ -129,11 +140,32 @@ def _store_one(association: Association, given: EncodedObject, settle: Callable[
     settle(_answered(given, answer.status or SUCCESS, answer.comment))
 
 
+def _as_agreed(association: Association, given: EncodedObject) -> tuple[EncodedObject, int]:
+    """An object in a transfer syntax that the peer takes, and the context. Raises CallFailed."""
+    agreed = {
+        agreement.transfer_syntax: agreement.context_id
+        for agreement in association.agreements
+        if agreement.abstract_syntax == given.sop_class_uid
+    }
+    if given.transfer_syntax_uid not in agreed and can_be_implicit(given) and IMPLICIT in agreed:
+        try:
+            return implicit(given), agreed[IMPLICIT]
+        except NotTranscodedError as error:
+            raise failed(Cause.NOT_OFFERED, f"the peer takes Implicit VR alone, and the object has {error}") from error
+        except OSError as error:
+            raise _unreadable(error) from error
+    return given, association.agreement(given.sop_class_uid, given.transfer_syntax_uid).context_id
+
+
 def _readable(given: EncodedObject, size: int) -> Iterable[tuple[memoryview, bool]]:
     try:
         yield from given.blocks(size)
     except OSError as error:
-        raise failed(Cause.OURS, f"the file of the object cannot be read: {error.strerror or error}") from error
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: OSError) -> CallFailed:
+    return failed(Cause.OURS, f"the file of the object cannot be read: {error.strerror or error}")
 
 
 def _answered(given: EncodedObject, status: int, comment: str) -> StoreOutcome:

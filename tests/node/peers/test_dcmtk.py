@@ -130,13 +130,11 @@ def test_storescp_keeps_the_very_bytes(longest: int, tmp_path: Path) -> None:
 
 
 def test_storescp_that_takes_the_default_coding_only(tmp_path: Path) -> None:
-    objects = [build(SOPInstanceUID="2.25.1", syntax="implicit"), build(SOPInstanceUID="2.25.2")]
+    objects = [build(SOPInstanceUID="2.25.1", syntax="implicit"), build(SOPInstanceUID="2.25.2", syntax="rle")]
     with storescp(tmp_path, "+xi") as peer:
         outcomes = store(peer, objects, calling_ae_title=OURS, timeouts=PATIENT)
     assert _sent(outcomes) == [Sent.ACCEPTED, Sent.NOT_SENT]
-    assert (
-        outcomes[1].words == "the peer does not accept Computed Radiography Image Storage in Explicit VR Little Endian"
-    )
+    assert outcomes[1].words == "the peer does not accept Computed Radiography Image Storage in RLE Lossless"
 
 
 @pytest.mark.parametrize(

@@ -177,7 +177,7 @@ def test_more_kinds_than_an_association_holds_take_two() -> None:
 
     with scp(ALL, [(evt.EVT_REQUESTED, count)]) as peer:
         outcomes = store(peer, objects, calling_ae_title=OURS, timeouts=PATIENT)
-    assert requests == [128, 2]
+    assert requests == [128, 128, 4], "each in its own transfer syntax and in Implicit VR"
     assert _results(outcomes) == [Sent.NOT_SENT] * 130
 
 
