@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QPainter, QResizeEvent, QTransform
+from PySide6.QtGui import QColor, QPainter, QRegion, QResizeEvent, QTransform
 from PySide6.QtWidgets import QFrame, QGraphicsScene, QGraphicsView, QWidget
 
 from cxr_desktop.state import display as displays
@@ -175,11 +175,14 @@ class FilmView(QGraphicsView):
     def drawBackground(self, painter: QPainter, rect: QRectF | QRect) -> None:
         """The film and the map; Qt draws the items of the scene over them."""
         painter.save()
-        painter.resetTransform()
-        painter.fillRect(self.viewport().rect(), QColor(0, 0, 0))
+        self.to_device_pixels(painter)
+        width, height = self.device_size()
+        around = QRegion(0, 0, width, height)
+        if self._placement is not None:
+            around -= QRegion(QRect(self._placement.left, self._placement.top, *self._placement.turned_size))
+        for bar in around:  # type: ignore[attr-defined]  # the stubs of PySide6 lack its iterator
+            painter.fillRect(bar, QColor(0, 0, 0))
         if self._painter is not None and self._display is not None and self._placement is not None:
-            width, height = self.device_size()
-            self.to_device_pixels(painter)
             self._painter.draw(
                 painter, self._display, self._placement, width, height, exact=self._exact, smooth=self._smooth
             )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPen, QPolygonF
 
 from cxr_core.heatmap import OUTLINE_LEVEL, OverlaySettings, colour_table, outlines, relative
@@ -85,20 +85,29 @@ class HeatMapPainter:
         """Paint what is visible in `width` x `height` device pixels of a painter without transformation."""
         key = (placement, width, height)
         if self._kept is None or self._kept[0] != key:
-            # Only the part of the view that the film takes: the rest would be blended for nothing.
-            wide, tall = placement.turned_size
-            left, top = max(placement.left, 0), max(placement.top, 0)
-            right, bottom = min(placement.left + wide, width), min(placement.top + tall, height)
-            if right <= left or bottom <= top:
-                return
-            image = QImage(right - left, bottom - top, QImage.Format.Format_ARGB32_Premultiplied)
-            image.fill(Qt.GlobalColor.transparent)
-            brush = QPainter(image)
-            brush.translate(-left, -top)
-            self._draw(brush, placement)
-            brush.end()
-            self._kept = key, QPointF(left, top), image
+            part = self._part(placement).intersected(QRect(0, 0, width, height))
+            image = QImage(part.size(), QImage.Format.Format_ARGB32_Premultiplied)
+            if not part.isEmpty():
+                image.fill(Qt.GlobalColor.transparent)
+                brush = QPainter(image)
+                brush.translate(-part.x(), -part.y())
+                self._draw(brush, placement)
+                brush.end()
+            self._kept = key, QPointF(part.topLeft()), image
         painter.drawImage(self._kept[1], self._kept[2])
+
+    def _part(self, placement: Placement) -> QRect:
+        """The device pixels in which anything is coloured: blending nothing costs as much as blending."""
+        pixels = self._small.pixels
+        rows, columns = (np.flatnonzero(pixels[..., 3].any(axis=axis)) for axis in (1, 0))
+        if not len(rows):
+            return QRect()
+        across, down = placement.columns / pixels.shape[1], placement.rows / pixels.shape[0]
+        # A value more at each side, to which the colours fade.
+        first = QPointF((columns[0] - 1) * across, (rows[0] - 1) * down)
+        last = QPointF((columns[-1] + 2) * across, (rows[-1] + 2) * down)
+        film = QRectF(0, 0, placement.columns, placement.rows)
+        return placement.transform().mapRect(QRectF(first, last).intersected(film)).toAlignedRect()
 
     def _draw(self, painter: QPainter, placement: Placement) -> None:
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
