@@ -96,6 +96,7 @@ def configure(process: str, *, level: str = "INFO") -> None:
     # pydicom's warnings quote values of headers; of other libraries nobody knows, so their text is left out, too.
     warnings.filterwarnings("ignore", module=r"pydicom\b")
     logging.captureWarnings(True)
+    threading.excepthook = _thread_failed
     for chatty in (
         "pydicom",
         "pynetdicom",
@@ -140,7 +141,7 @@ def trouble(error: BaseException) -> dict[str, str]:
     return {"error": name, "at": where}
 
 
-def thread_failed(failed: threading.ExceptHookArgs) -> None:
-    """For `threading.excepthook`, whose default prints the error's text."""
+def _thread_failed(failed: threading.ExceptHookArgs) -> None:
+    """In place of Python's own, which prints the error's text."""
     if failed.exc_value is not None:
         get(__name__).error("a thread ended", **trouble(failed.exc_value))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
@@ -168,7 +167,6 @@ def main() -> None:
     connection = connect()
     os.umask(0o077)
     logs.configure("work")
-    threading.excepthook = logs.thread_failed
     code = 1
     try:
         code = Main(connection).run()

@@ -30,7 +30,6 @@ try:
 except KeyError:
     logging.getLogger("dbos").exception("SECRET")
 warnings.warn("SECRET", UserWarning)
-threading.excepthook = logs.thread_failed
 thread = threading.Thread(target=lambda: {}["SECRET"])
 thread.start()
 thread.join()
