@@ -117,12 +117,12 @@ class CardiothoracicRatio(Measurement):
     __slots__ = ()
     title = "Cardiothoracic ratio"
     prompts = (
-        "the midline, high on the spine",
-        "the midline, low on the spine",
-        "the heart border farthest from the midline on one side",
-        "the heart border farthest from the midline on the other side",
-        "the inner chest wall at the widest place, one side",
-        "the inner chest wall at the widest place, other side",
+        "midline, high on the spine",
+        "midline, low on the spine",
+        "one heart border, farthest from the midline",
+        "other heart border, farthest from the midline",
+        "chest wall inside, at the widest place",
+        "chest wall inside, other side",
     )
 
 

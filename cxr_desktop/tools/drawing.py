@@ -52,9 +52,11 @@ class DrawTool(BaseTool):
 
     def hint(self) -> str:
         """Which point comes next."""
-        prompt = self._kind.prompts[len(self._points)]
+        return f"{self._kind.title} {self._prompt()}"
+
+    def _prompt(self) -> str:
         number = self.tr("{number} of {all}").format(number=len(self._points) + 1, all=len(self._kind.prompts))
-        return f"{self._kind.title} {number}: {prompt}"
+        return f"{number}: {self._kind.prompts[len(self._points)]}"
 
     def press(self, view: ImageView, point: PixelPoint, event: QMouseEvent) -> None:
         """Take a handle of the selected measurement, or begin a line."""
@@ -183,7 +185,7 @@ class DrawTool(BaseTool):
         # A line of two points needs no words beside the mouse; where there are more, the next one is said.
         says = (last > 1 or keys) and len(self._points) < last
         if says or keys:
-            self._layer.set_note(point, *((self.hint(),) if says else ()), crosshair=keys)
+            self._layer.set_note(point, *((self._prompt(),) if says else ()), crosshair=keys)
         else:
             self._layer.set_note(None)
 

@@ -149,13 +149,21 @@ class MeasurementLayer(QObject):
             drawn.append(preview)
         drawings = []
         for measurement in drawn:
-            selected = model.selected is not None and measurement.id == model.selected.id
             if measurement is preview and not self._preview_label:
                 drawings.append(Drawing(measurement, (), selected=True))
                 continue
             values = model.values(measurement)
-            active = self._active if selected else None
-            drawings.append(Drawing(measurement, label_lines(values, measurement), values.warnings, selected, active))
+            selected = model.selected is not None and measurement.id == model.selected.id
+            drawings.append(
+                Drawing(
+                    measurement,
+                    label_lines(values, measurement),
+                    values.warnings,
+                    selected=selected or measurement is preview,
+                    handles=selected and measurement is not preview,
+                    active=self._active if selected else None,
+                )
+            )
         return drawings
 
     def paint(self, painter: QPainter, to_device: QTransform, bounds: QRectF, size: float) -> dict[str, QRectF]:
