@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pydicom
 from pydicom.dataset import Dataset
 
 from dicom_node.destinations.outcome import Fate, Outcome, Outgoing
-from dicom_node.peers import Cause, Failure, FindResult, RetrievedObject
+from dicom_node.peers import Cause, Failure, FindResult
 
 #: HTTP statuses of a service that does not know us, rather than one that cannot be asked.
 _LOCKED_OUT = (401, 403)
@@ -67,14 +66,37 @@ def was_reached(failure: Failure) -> bool:
     return failure.cause not in (Cause.ADDRESS, Cause.UNREACHABLE, Cause.TLS, Cause.OURS)
 
 
-def is_same(path: Path, retrieved: RetrievedObject) -> bool:
+def duplicate(sent: Outgoing, there: Sequence[Dataset], failure: Failure | None) -> Outcome:
+    """The fate of an object that the other side has already, as 0x0111 says: it counts when its content is ours.
+
+    Parameters
+    ----------
+    sent : Outgoing
+        Our object.
+    there : sequence of pydicom.Dataset
+        What the other side gave when it was asked for the object.
+    failure : Failure or None
+        Why it gave none.
+    """
+    if there:
+        if all(is_same(sent.path, one) for one in there):
+            return Outcome(Fate.DELIVERED, "it is there already, with this content")
+        return Outcome(Fate.HOPELESS, "there is an object of this UID with other content")
+    if failure is not None and failure.passing:
+        return Outcome(Fate.UNKNOWN, "there is an object of this UID, which could not be looked at now")
+    if sent.sent_before:
+        # As much as a query tells, and our very bytes may have arrived: nobody else makes this UID, a hash of them.
+        return Outcome(Fate.DELIVERED, "it has arrived by an earlier attempt")
+    return Outcome(Fate.HOPELESS, "there is an object of this UID, which cannot be looked at")
+
+
+def is_same(path: Path, theirs: Dataset) -> bool:
     """Whether an object that came back holds everything that was sent, apart from what archives put right.
 
     Elements may have been added. Pixels are compared as values, for they may have been compressed.
     """
     ours = pydicom.dcmread(path)
     try:
-        theirs = pydicom.dcmread(io.BytesIO(retrieved.file_head() + retrieved.data_set))
         return all(_has(theirs, element.tag, ours) for element in ours if not _may_differ(ours, element.tag))
     except Exception:  # noqa: BLE001  # what cannot be parsed is not the same
         return False

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Mapping, Sequence
 
-from dicom_node.destinations.asking import ask, is_same, was_reached
+import pydicom
+from pydicom.dataset import Dataset
+
+from dicom_node.destinations.asking import ask, duplicate, was_reached
 from dicom_node.destinations.outcome import Fate, Outcome, Outgoing
 from dicom_node.peers import (
     Cancel,
@@ -67,11 +71,11 @@ class DicomDestination:
             settle(sent.sop_instance_uid, self._duplicate(sent))
 
     def _duplicate(self, sent: Outgoing) -> Outcome:
-        """0x0111 says that there is an object of this UID, not which: it counts when its content is ours."""
-        same: list[bool] = []
+        """Look at what the peer has, by C-GET."""
+        there: list[Dataset] = []
 
         def look(retrieved: RetrievedObject) -> None:
-            same.append(is_same(sent.path, retrieved))
+            there.append(_data_set(retrieved))
 
         keys = {
             "StudyInstanceUID": sent.study_instance_uid,
@@ -79,24 +83,19 @@ class DicomDestination:
             "SOPInstanceUID": sent.sop_instance_uid,
         }
         got = get(self._peer, Level.IMAGE, keys, look, calling_ae_title=self._calling, cancel=self._cancel)
-        if same:
-            if all(same):
-                return Outcome(Fate.DELIVERED, "the peer has it already, with this content")
-            return Outcome(Fate.HOPELESS, "the peer has an object of this UID with other content")
-        return unseen_duplicate(sent, passing=got.failure is not None and bool(got.failure.passing))
+        return duplicate(sent, there, got.failure)
 
     def stop(self) -> None:
         """Abort the association that is open."""
         self._cancel.set()
 
 
-def unseen_duplicate(sent: Outgoing, *, passing: bool) -> Outcome:
-    """Of an object that the other side has and does not show."""
-    if sent.sent_before:
-        return Outcome(Fate.DELIVERED, "it has arrived by an earlier attempt")
-    if passing:
-        return Outcome(Fate.UNKNOWN, "there is an object of this UID, which could not be looked at now")
-    return Outcome(Fate.HOPELESS, "there is an object of this UID, which cannot be looked at")
+def _data_set(retrieved: RetrievedObject) -> Dataset:
+    """What came back; empty where it cannot be parsed."""
+    try:
+        return pydicom.dcmread(io.BytesIO(retrieved.file_head() + retrieved.data_set))
+    except Exception:  # noqa: BLE001  # pydicom raises many kinds on damage
+        return Dataset()
 
 
 def outcome_of(outcome: StoreOutcome) -> Outcome:

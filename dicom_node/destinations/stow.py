@@ -1,13 +1,13 @@
-"""A DICOMweb service as destination: STOW-RS, asked by QIDO-RS."""
+"""A DICOMweb service as destination: STOW-RS, asked by QIDO-RS, and by WADO-RS where it says that it has an object."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from dicom_node.destinations.asking import ask
-from dicom_node.destinations.dicom import outcome_of, unseen_duplicate
+from dicom_node.destinations.asking import ask, duplicate
+from dicom_node.destinations.dicom import outcome_of
 from dicom_node.destinations.outcome import Outcome, Outgoing
-from dicom_node.peers import Cancel, Failure, FindResult, Level, Sent, WebService, find_web, store_web
+from dicom_node.peers import Cancel, Failure, FindResult, Level, Sent, WebService, find_web, get_web, store_web
 
 
 class StowDestination:
@@ -34,13 +34,22 @@ class StowDestination:
         return find_web(self._service, Level.IMAGE, keys, cancel=self._cancel)
 
     def send(self, objects: Sequence[Outgoing], settle: Callable[[str, Outcome], None]) -> None:
-        """Send all in one request."""
+        """Send all in one request; what the service says it has already is looked at afterwards."""
+        duplicates = []
         outcomes = store_web(self._service, [sent.path for sent in objects], cancel=self._cancel)
         for sent, outcome in zip(objects, outcomes, strict=True):
             if outcome.result is Sent.DUPLICATE:
-                settle(sent.sop_instance_uid, unseen_duplicate(sent, passing=False))
+                duplicates.append(sent)
             else:
                 settle(sent.sop_instance_uid, outcome_of(outcome))
+        for sent in duplicates:
+            settle(sent.sop_instance_uid, self._duplicate(sent))
+
+    def _duplicate(self, sent: Outgoing) -> Outcome:
+        """Look at what the service has."""
+        uids = sent.study_instance_uid, sent.series_instance_uid, sent.sop_instance_uid
+        got = get_web(self._service, *uids, cancel=self._cancel)
+        return duplicate(sent, [] if got.data_set is None else [got.data_set], got.failure)
 
     def look(self) -> Failure | None:
         """Why the service does not answer a small query; None when it does."""

@@ -1,4 +1,4 @@
-"""The DICOM client calls: echo, find, move, get, store, commit, and find and store over the web (QIDO-RS, STOW-RS).
+"""The DICOM client calls: echo, find, move, get, store, commit, and find, get and store over the web.
 
 Each call takes a `Peer` or `WebService`, waits no longer than its `Timeouts`, ends at once when its `Cancel` is set,
 and returns a record that says what happened, in words for people too. Nothing is raised for what the network or the
@@ -25,6 +25,7 @@ from dicom_node.peers.retrieved import RetrievedObject
 from dicom_node.peers.storage import store
 from dicom_node.peers.stow import store_web
 from dicom_node.peers.verification import EchoResult, echo
+from dicom_node.peers.wado import WebRetrieveResult, get_web
 from dicom_node.peers.web import WebService
 
 __all__ = [
@@ -49,12 +50,14 @@ __all__ = [
     "SubOperations",
     "Timeouts",
     "TlsClient",
+    "WebRetrieveResult",
     "WebService",
     "commit",
     "echo",
     "find",
     "find_web",
     "get",
+    "get_web",
     "move",
     "read_report",
     "store",

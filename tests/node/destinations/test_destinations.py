@@ -173,7 +173,7 @@ def test_a_duplicate_counts_when_its_content_is_ours(sends: Sends) -> None:
         first, second = sends.send(to(peer))
     assert first.fate is Fate.DELIVERED
     assert second.fate is Fate.HOPELESS, "the same object is given for the other UID"
-    assert second.words == "the peer has an object of this UID with other content"
+    assert second.words == "there is an object of this UID with other content"
 
 
 def test_a_duplicate_with_other_pixels_is_another_object(sends: Sends) -> None:

@@ -17,7 +17,8 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from dicom_node.destinations.asking import is_same
 from dicom_node.destinations.dicom import DicomDestination
 from dicom_node.destinations.outcome import Fate, Outcome, Outgoing
-from dicom_node.peers import Cause, EncodedObject, RetrievedObject, Sent, store
+from dicom_node.peers import Cause, EncodedObject, Sent, store
+from dicom_node.peers.encoded import file_head
 from dicom_node.peers.transcoding import NotTranscodedError, implicit
 from tests.core.results.builder import CHARACTER_SETS, SOURCES, analysed, encoded
 from tests.dicom_builder import build
@@ -161,8 +162,8 @@ def test_what_a_destination_got_in_implicit_vr_counts_as_ours(tmp_path: Path) ->
     assert {outcome.fate for outcome in told.values()} == {Fate.DELIVERED}
     for sent in objects:
         syntax, arrived = kept.data_sets[sent.sop_instance_uid]
-        retrieved = RetrievedObject(sent.sop_class_uid, sent.sop_instance_uid, syntax, arrived)
-        assert is_same(sent.path, retrieved)
+        head = file_head(sent.sop_class_uid, sent.sop_instance_uid, syntax)
+        assert is_same(sent.path, pydicom.dcmread(io.BytesIO(head + arrived)))
 
 
 @pytest.mark.peers
