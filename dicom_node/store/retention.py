@@ -27,6 +27,9 @@ log = logs.get(__name__)
 _DAY = 86400.0
 #: Of rows of UIDs after the last file of their study is gone.
 _RECORD_DAYS = 400.0
+#: Refused objects are kept for people to see what a sender does wrong; a sender that does it all day shall not fill
+#: the disk, so that nothing is taken any more.
+MAX_REFUSED_BYTES = 2 * 1000**3
 _UNFINISHED_IMAGES = ("waiting", "queued", "set_aside")
 _UNFINISHED_DELIVERIES = ("waiting", "sending", "in_flight", "gave_up")
 
@@ -52,6 +55,7 @@ class Retention:
     def clean(self, now: float) -> None:
         """Delete everything that is over its time, then what is over the space."""
         self._empty_quarantine(now)
+        self._bound_refused()
         self._expire_others(now - _DAY * self._settings.days)
         for study_uid in self._finished(now - _DAY * self._settings.days):
             self._expire(study_uid)
@@ -77,6 +81,15 @@ class Retention:
             )
         for entry in old:
             place.remove(entry.name)
+
+    def _bound_refused(self) -> None:
+        """The newest refused objects stay, as many as there is room for."""
+        place, held = Quarantine(self._folder), 0
+        for entry in reversed(place.entries()):
+            status = _status(place.path(entry.name)) if entry.instance is None else None
+            held += 0 if status is None else status.st_size
+            if status is not None and held > MAX_REFUSED_BYTES:
+                place.remove(entry.name)
 
     def _expire_others(self, before: float) -> None:
         """Objects that were only stored."""

@@ -22,6 +22,7 @@ from dicom_node.release import release
 from dicom_node.settings import RetentionSettings, settings_of
 from dicom_node.store import quarantine as quarantine_module
 from dicom_node.store import receipts
+from dicom_node.store import retention as retention_module
 from dicom_node.store.quarantine import Quarantine, Quarantined
 from dicom_node.store.retention import Retention
 from dicom_node.store.sink import StoreSink
@@ -177,6 +178,17 @@ def finished(rows: Rows) -> Path:
     path.parent.mkdir()
     path.write_bytes(b"result")
     return path
+
+
+def test_refused_objects_are_bounded_whatever_the_settings(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention_module, "MAX_REFUSED_BYTES", 25_000)
+    finished(rows)
+    place = Quarantine(rows.folder)
+    for number in range(5):
+        place.put(Quarantined(f"bad{number}", "damaged", float(number + time.time()), "BROKEN", None), bytes(10_000))
+    place.put_file(Quarantined("held", "ended the model", 0.0, "PACS", "key1"), rows.folder.objects / "key1.dcm")
+    Retention(RetentionSettings(quarantine_days=1e5), rows.folder, rows.engine).clean(time.time())
+    assert [entry.name for entry in place.entries()] == ["held", "bad3", "bad4"]
 
 
 def test_refused_objects_make_room_before_any_study(rows: Rows) -> None:
