@@ -83,7 +83,7 @@ def status_lines(told: Record) -> list[str]:
         f"studies      {counted(told['studies'])}",
     ]
     for row in told["deliveries"]:
-        line = f"to {row['destination']:10} {row['count']} {_word(row['state'])}"
+        line = f"to {row['destination']:9} {row['count']} {_word(row['state'])}"
         if not row["configured"]:
             line += "; NOT CONFIGURED any more: configure it, or `cxr-node cancel --destination`"
         if row["failing_since"] is not None and row["state"] in ("waiting", "gave_up"):
