@@ -68,6 +68,7 @@ COMMANDS = (
     Command("tool_select", "Tools", "Select and edit measurements", "S", "image", True, "tool", True),
     Command("tool_length", "Tools", "Length", "D", "image", True, "tool"),
     Command("tool_angle", "Tools", "Angle", "K", "image", True, "tool"),
+    Command("tool_cobb", "Tools", "Angle of two lines", "Shift+K", "image", True, "tool"),
     Command("tool_rectangle", "Tools", "Rectangle statistics", "T", "image", True, "tool"),
     Command("tool_ellipse", "Tools", "Ellipse statistics", "E", "image", True, "tool"),
     Command("tool_ctr", "Tools", "Cardiothoracic ratio", "C", "image", True, "tool"),
