@@ -214,7 +214,7 @@ def test_the_housekeeper_deletes_what_is_over_its_time(running: Running, rows: R
     housekeeper.clean()
     assert running.rows("SELECT count(*) FROM workflow_status") == [(3,)]
     assert (rows.folder.objects / "orphan.dcm").exists()
-    later = time.time() + 4000
+    later = time.time() + 8 * 86400
     with patch("dicom_node.work.housekeeping.time.time", lambda: later):
         housekeeper.clean()
     assert running.rows("SELECT count(*) FROM workflow_status") == [(0,)]
