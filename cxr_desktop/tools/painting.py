@@ -268,19 +268,25 @@ def paint_label(
 
 
 def _free_place(anchor: QPointF, size: QSizeF, bounds: QRectF, taken: Sequence[QRectF], gap: float) -> QRectF:
-    """Below to the right of the anchor, else above, else to the left; else below all that is in the way."""
+    """Below to the right of the anchor, else above, else to the left; else below or above all that is in the way."""
     right, left = anchor.x() + gap, anchor.x() - gap - size.width()
     below, above = anchor.y() + gap / 2, anchor.y() - gap / 2 - size.height()
     for x, y in ((right, below), (right, above), (left, below), (left, above)):
         place = QRectF(QPointF(x, y), size)
         if bounds.contains(place) and not any(place.intersects(other) for other in taken):
             return place
-    place = QRectF(QPointF(right, below), size)
+    x = max(min(right, bounds.right() - size.width()), bounds.left())
+    place = QRectF(QPointF(x, max(below, bounds.top())), size)
     for other in sorted(taken, key=QRectF.top):
         if place.intersects(other):
             place.moveTop(other.bottom() + 1)
-    place.moveLeft(max(min(place.left(), bounds.right() - size.width()), bounds.left()))
-    place.moveTop(max(min(place.top(), bounds.bottom() - size.height()), bounds.top()))
+    if place.bottom() <= bounds.bottom():
+        return place
+    place.moveBottom(min(above + size.height(), bounds.bottom()))
+    for other in sorted(taken, key=QRectF.bottom, reverse=True):
+        if place.intersects(other):
+            place.moveBottom(other.top() - 1)
+    place.moveTop(max(place.top(), bounds.top()))
     return place
 
 
