@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from cxr_core.bundle import find_bundle
 from cxr_core.errors import CxrError
 from dicom_node.destinations.choose import Destinations, called
 from dicom_node.settings import NodeSettings
@@ -49,14 +48,15 @@ def _folder(settings: NodeSettings) -> Finding:
 
 
 def _model(settings: NodeSettings) -> Finding:
+    from cxr_core.classifier import Classifier
     from dicom_node.work.analysis import core_settings
 
     try:
-        manifest = find_bundle(settings.analysis.model).manifest
-        core_settings(settings.analysis)
+        # Loaded and verified as the node does it: a model may be whole, and not take a setting.
+        identity = Classifier(settings.analysis.model, core_settings(settings.analysis)).identity
     except CxrError as error:
         return Finding("model", False, str(error))
-    return Finding("model", True, f"{manifest.name} {manifest.version}")
+    return Finding("model", True, f"{identity.name} {identity.version}")
 
 
 def _tls(settings: NodeSettings) -> Iterator[Finding]:
