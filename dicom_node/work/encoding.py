@@ -54,7 +54,10 @@ def _analysed(image: StudyImage, analyst: Analyst, again: dict[str, str]) -> Ana
     try:
         content = image.path.read_bytes()
     except FileNotFoundError:
-        return None
+        # A report without it would look as if it were of the whole study.
+        raise ResultError(
+            "a film of the study that is gone from the data folder", "all of them", "send it again"
+        ) from None
     try:
         data_set = pydicom.dcmread(io.BytesIO(content), stop_before_pixels=True, force=True)
     except Exception:  # noqa: BLE001  # pydicom raises many kinds on damage, and the answer says that it failed
