@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cxr_desktop.state.display import DisplayState
+from cxr_desktop.state.header import numbers_of
 from cxr_desktop.state.records import LoadedImage
 
 
@@ -33,10 +34,5 @@ def lossy_words(loaded: LoadedImage) -> str:
     """Lossy compression at any time, with its ratio where it is known (PS3.3 C.7.6.1.1.5); "" where there was none."""
     if not loaded.image.facts.lossy:
         return ""
-    value = None if loaded.data_set is None else loaded.data_set.get("LossyImageCompressionRatio")
-    try:
-        last = list(value)[-1] if value is not None and not isinstance(value, (str, float)) else value
-        ratio = float(last) if last is not None else 0.0
-    except (TypeError, ValueError, IndexError):
-        ratio = 0.0
+    ratio = [0.0, *numbers_of(loaded.data_set, "LossyImageCompressionRatio")][-1]
     return f"lossy {ratio:.3g}:1" if 1 <= ratio < 1e4 else "lossy compression"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
+
+from cxr_desktop.state.header import values_of
 
 _OPPOSITE = {"A": "P", "P": "A", "R": "L", "L": "R", "H": "F", "F": "H"}
 
@@ -25,8 +26,8 @@ def patient_orientation(data_set: Dataset | None) -> tuple[str, str]:
 
     Nothing is concluded from anything else: a film without Patient Orientation gets no letters.
     """
-    value = None if data_set is None else data_set.get("PatientOrientation")
-    if value is None or isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 2:
+    value = values_of(data_set, "PatientOrientation")
+    if len(value) != 2:
         return "", ""
     row, column = (_direction(str(part)) for part in value)
     axes = [{min(letter, _OPPOSITE[letter]) for letter in direction[:1]} for direction in (row, column)]

@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 
 from cxr_core.grayscale import modality_values
 from cxr_desktop.state.geometry import PixelPoint
+from cxr_desktop.state.header import items_of, text_of
 from cxr_desktop.state.records import LoadedImage
 from cxr_desktop.state.windowing import attributes_of
 
@@ -56,9 +57,6 @@ def pixel_values(loaded: LoadedImage, point: PixelPoint) -> PixelValues | None:
 
 def modality_unit(data_set: Dataset | None) -> str:
     """Modality LUT Type or Rescale Type in a word; "" for US, which means unspecified (PS3.3 C.11.1.1.2)."""
-    if data_set is None:
-        return ""
-    items = data_set.get("ModalityLUTSequence")
-    value = items[0].get("ModalityLUTType") if items else data_set.get("RescaleType")
-    text = str(value or "").strip()
+    items = items_of(data_set, "ModalityLUTSequence")
+    text = text_of(items[0], "ModalityLUTType") if items else text_of(data_set, "RescaleType")
     return text if text.upper() != "US" and re.fullmatch(r"[A-Za-z0-9 ._^\[\]()/+-]{1,16}", text) else ""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
 from cxr_desktop.state.geometry import PixelPoint
+from cxr_desktop.state.header import numbers_of, values_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +34,20 @@ def shutter_of(data_set: Dataset | None) -> Shutter | None:
     """
     if data_set is None:
         return None
-    shapes = {word.strip().upper() for word in _words(data_set.get("ShutterShape"))}
+    shapes = {str(word).strip().upper() for word in values_of(data_set, "ShutterShape")}
     rectangle = _rectangle(data_set) if "RECTANGULAR" in shapes else None
     circle = _circle(data_set) if "CIRCULAR" in shapes else None
     polygon = _polygon(data_set) if "POLYGONAL" in shapes else ()
     if rectangle is None and circle is None and not polygon:
         return None
-    value = _numbers(data_set, "ShutterPresentationValue")
+    value = numbers_of(data_set, "ShutterPresentationValue")
     grey = min(max(value[0] / 65535, 0.0), 1.0) if len(value) == 1 else 0.0
     return Shutter(rectangle, circle, polygon, grey)
 
 
 def _rectangle(data_set: Dataset) -> tuple[PixelPoint, PixelPoint] | None:
     edges = [
-        _numbers(data_set, f"Shutter{edge}")
+        numbers_of(data_set, f"Shutter{edge}")
         for edge in ("LeftVerticalEdge", "UpperHorizontalEdge", "RightVerticalEdge", "LowerHorizontalEdge")
     ]
     if any(len(edge) != 1 for edge in edges):
@@ -57,32 +57,15 @@ def _rectangle(data_set: Dataset) -> tuple[PixelPoint, PixelPoint] | None:
 
 
 def _circle(data_set: Dataset) -> tuple[PixelPoint, float] | None:
-    centre = _numbers(data_set, "CenterOfCircularShutter")
-    radius = _numbers(data_set, "RadiusOfCircularShutter")
+    centre = numbers_of(data_set, "CenterOfCircularShutter")
+    radius = numbers_of(data_set, "RadiusOfCircularShutter")
     if len(centre) != 2 or len(radius) != 1 or radius[0] <= 0:
         return None
     return PixelPoint(centre[1] - 0.5, centre[0] - 0.5), radius[0]
 
 
 def _polygon(data_set: Dataset) -> tuple[PixelPoint, ...]:
-    numbers = _numbers(data_set, "VerticesOfThePolygonalShutter")
+    numbers = numbers_of(data_set, "VerticesOfThePolygonalShutter")
     if len(numbers) < 6 or len(numbers) % 2:
         return ()
     return tuple(PixelPoint(column - 0.5, row - 0.5) for row, column in zip(numbers[::2], numbers[1::2], strict=True))
-
-
-def _words(value: object) -> list[str]:
-    if value is None:
-        return []
-    return [value] if isinstance(value, str) else [str(part) for part in value]  # type: ignore[attr-defined]
-
-
-def _numbers(data_set: Dataset, keyword: str) -> list[float]:
-    """The values of an attribute; [] when one of them is no number."""
-    try:
-        value = data_set.get(keyword)
-        parts = [] if value is None else (list(value) if hasattr(value, "__iter__") else [value])
-        numbers = [float(part) for part in parts]
-    except (TypeError, ValueError, OverflowError):
-        return []
-    return numbers if all(math.isfinite(number) for number in numbers) else []

@@ -6,9 +6,6 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from pydicom.dataset import Dataset
-from pydicom.multival import MultiValue
-
 from cxr_core.grayscale import (
     GrayscaleAttributes,
     LookupTable,
@@ -21,6 +18,7 @@ from cxr_core.grayscale import (
     percentile_range,
 )
 from cxr_desktop.state.display import DisplayState
+from cxr_desktop.state.header import items_of, one_line, text_of, values_of
 from cxr_desktop.state.records import LoadedImage
 
 Direction = Literal["classic", "ihe"]
@@ -79,8 +77,14 @@ def voi_choices(loaded: LoadedImage) -> tuple[VoiChoice, ...]:
     place is unsure, for damaged ones were left out, is not shown.
     """
     attributes = attributes_of(loaded)
-    luts = _explanations(_lut_explanations(loaded.data_set), len(attributes.voi_luts))
-    windows = _explanations(_texts(loaded.data_set, "WindowCenterWidthExplanation"), len(attributes.windows))
+    luts = _explanations(
+        [text_of(item, "LUTExplanation") for item in items_of(loaded.data_set, "VOILUTSequence")],
+        len(attributes.voi_luts),
+    )
+    windows = _explanations(
+        [one_line(value) for value in values_of(loaded.data_set, "WindowCenterWidthExplanation")],
+        len(attributes.windows),
+    )
     choices = [
         VoiChoice(_named(f"VOI LUT {number}", text), lut)
         for number, (lut, text) in enumerate(zip(attributes.voi_luts, luts, strict=True), 1)
@@ -100,24 +104,6 @@ def _named(name: str, explanation: str) -> str:
 
 def _explanations(found: list[str], wanted: int) -> list[str]:
     return found if len(found) == wanted else [""] * wanted
-
-
-def _lut_explanations(data_set: Dataset | None) -> list[str]:
-    items = None if data_set is None else data_set.get("VOILUTSequence")
-    return [] if items is None else [_text(item.get("LUTExplanation")) for item in items]
-
-
-def _texts(data_set: Dataset | None, keyword: str) -> list[str]:
-    value = None if data_set is None else data_set.get(keyword)
-    if value is None:
-        return []
-    return [_text(part) for part in (value if isinstance(value, (MultiValue, list)) else [value])]
-
-
-def _text(value: object) -> str:
-    """What may stand in a menu: printable, in one line, not endless."""
-    text = "".join(character for character in str(value or "") if character.isprintable())
-    return " ".join(text.split())[:64]
 
 
 def with_voi(state: DisplayState, voi: Voi) -> DisplayState:

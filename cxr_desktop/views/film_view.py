@@ -164,7 +164,8 @@ class FilmView(QGraphicsView):
 
     def zoom_to(self, zoom: float) -> None:
         """Show so many device pixels for an image column, the centre of the view staying; 1 is pixel on pixel."""
-        self.zoom_about(self.shown_centre, zoom / self.shown_zoom)
+        if self._display is not None:
+            self.set_display(replace(self._display, zoom=min(max(zoom, displays.MIN_ZOOM), displays.MAX_ZOOM)))
 
     def pan_by(self, dx: float, dy: float) -> None:
         """Move the image by logical pixels of the view."""

@@ -26,8 +26,8 @@ class Pixels:
     stored: StoredPixels
     """Axes (row, column); not int8, which OpenCV cannot resize. All padding has one value."""
 
-    padded: npt.NDArray[np.uint8] | None = None
-    """255 where there is padding, shape of `stored`; None where there is none."""
+    padded: npt.NDArray[np.uint16] | None = None
+    """65535 where there is padding, shape of `stored`; None where there is none. Fine enough for shares of 16 bits."""
 
     padding_value: int = 0
 
@@ -40,13 +40,13 @@ def pixels_of(stored: StoredPixels, attributes: GrayscaleAttributes) -> Pixels:
     if attributes.padding is None:
         return Pixels(stored)
     low, high = attributes.padding
-    padded = np.asarray(cv2.inRange(stored, low, high), np.uint8)
+    padded = cv2.inRange(stored, low, high)
     if not padded.any():
         return Pixels(stored)
     value = max(low, int(np.iinfo(stored.dtype).min), attributes.first)
     if low != high:
         stored = np.where(padded, stored.dtype.type(value), stored)
-    return Pixels(stored, padded, value)
+    return Pixels(stored, padded.astype(np.uint16) * np.uint16(257), value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +176,12 @@ def _plan(span: Span) -> _Plan:
     return _Plan(wide.of_image(), wide.behind - wide.first, held, count)
 
 
-def _without_padding(sampled: StoredPixels, share: npt.NDArray[np.uint8], padding_value: int) -> StoredPixels:
-    """Take the padding's part (0 to 255) out of sampled values; what is padding by half or more stays padding."""
+def _without_padding(sampled: StoredPixels, share: npt.NDArray[np.uint16], padding_value: int) -> StoredPixels:
+    """Take the padding's part (0 to 65535) out of sampled values; what is padding by half or more is padding."""
     sampled = sampled.copy()
-    sampled[share >= 128] = padding_value
-    mixed = (share > 0) & (share < 128)
-    part = share[mixed].astype(np.float64) / 255
+    sampled[share >= 1 << 15] = padding_value
+    mixed = (share > 0) & (share < 1 << 15)
+    part = share[mixed] / 65535
     values = (sampled[mixed] - part * padding_value) / (1 - part)
     limits = np.iinfo(sampled.dtype)
     sampled[mixed] = np.clip(np.rint(values), limits.min, limits.max).astype(sampled.dtype)
