@@ -56,6 +56,7 @@ class Pane(QWidget):
             label.setWordWrap(True)
             label.setContentsMargins(6, 2, 6, 2)
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._title.hide()
         self._verdict.hide()
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
@@ -87,12 +88,16 @@ class Pane(QWidget):
         if model is not None:
             model.changed.connect(self.measured)
         self.toolbox.set_model(model)
-        self._title.setText(title or self.name)
-        self._title.setVisible(bool(title))
+        self.set_title(title)
         if loaded is None:
             self.clock.nothing_shown()
         else:
             self.clock.image_shown(time.monotonic())
+
+    def set_title(self, title: str) -> None:
+        """Write what the film is over it, where two hang beside each other; "" for nothing."""
+        self._title.setText(title)
+        self._title.setVisible(bool(title))
 
     def set_verdict(self, answers: list[Answer]) -> None:
         """Write what models said under the film; with their names where there are two."""

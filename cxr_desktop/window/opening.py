@@ -1,0 +1,197 @@
+"""From what is typed, dropped or chosen to a list in the study browser: scanning, thumbnails, the recent list."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QFileDialog, QMessageBox
+
+from cxr_core.errors import CxrError
+from cxr_desktop.panels.study_browser import StudyBrowser
+from cxr_desktop.state.index import Index
+from cxr_desktop.state.records import InstanceRecord
+from cxr_desktop.window.main_window import MainWindow
+from cxr_desktop.workers.scan_messages import Listed
+from cxr_desktop.workers.scanning import Scanner, Thumbnails
+
+
+class Opening(QObject):
+    """Fills the study browser.
+
+    Signals
+    -------
+    chosen(InstanceRecord), chosenAsPrior(InstanceRecord), tagsWanted(InstanceRecord)
+        As the browser tells.
+    listedFirst(InstanceRecord)
+        The first image of what was opened just now: so that one file that is opened is seen at once.
+    forgotten
+        Everything that was opened is forgotten.
+    """
+
+    chosen = Signal(object)
+    chosenAsPrior = Signal(object)
+    tagsWanted = Signal(object)
+    listedFirst = Signal(object)
+    forgotten = Signal()
+
+    def __init__(self, window: MainWindow, index: Index, keep: Callable[[], bool]) -> None:
+        super().__init__(window)
+        self._window, self._index, self._keep = window, index, keep
+        self.browser = StudyBrowser(window)
+        file = index.path if keep() and not index.in_memory else None
+        self._scanner, self._thumbnails = Scanner(file, self), Thumbnails(file, self)
+        self._waits_for_first = False
+        self._folder = str(Path.home())
+        window.docks["studies"].setWidget(self.browser)
+        window.dropped.connect(self.open)
+        window.closing.connect(self.stop)
+        self.browser.dropped.connect(self.open)
+        self.browser.cancelled.connect(self.cancel)
+        self.browser.removed.connect(self._removed)
+        self.browser.thumbnailsWanted.connect(self._thumbnails.want)
+        for signal in ("chosen", "chosenAsPrior", "tagsWanted"):
+            getattr(self.browser, signal).connect(getattr(self, signal))
+        self._thumbnails.ready.connect(self.browser.set_thumbnail)
+        self._scanner.listed.connect(self._listed)
+        self._scanner.ended.connect(self._ended)
+        for name, slot in (
+            ("open_files", self.ask_files),
+            ("open_folder", self.ask_folder),
+            ("open_sample", self.open_samples),
+            ("forget", self.ask_forget),
+        ):
+            window.actions_[name].triggered.connect(slot)
+        self._show_recent()
+
+    def open(self, paths: list[str]) -> None:
+        """List what is behind some paths; the first image of it is told."""
+        if paths:
+            self._waits_for_first = True
+            self._window.docks["studies"].show()
+            self._scanner.scan(paths)
+            self.browser.set_busy(True)
+
+    def ask_files(self) -> None:
+        """Let the reader choose files; a zip archive and a DICOMDIR are files, too."""
+        paths, _ = QFileDialog.getOpenFileNames(self._window, self.tr("Open files"), self._folder)
+        if paths:
+            self._folder = str(Path(paths[0]).parent)
+            self.open(paths)
+
+    def ask_folder(self) -> None:
+        """Let the reader choose a folder."""
+        path = QFileDialog.getExistingDirectory(self._window, self.tr("Open folder"), self._folder)
+        if path:
+            self._folder = path
+            self.open([path])
+
+    def open_samples(self) -> None:
+        """The drawn chests that come with the program."""
+        from cxr_core.samples import sample_folder
+
+        self.open([str(sample_folder())])
+
+    def cancel(self) -> bool:
+        """Stop listing; whether something was being listed."""
+        if not self._scanner.busy:
+            return False
+        self._scanner.cancel()
+        self.browser.set_busy(False)
+        return True
+
+    def note_opened(self, record: InstanceRecord) -> None:
+        """Remember that an image was opened, and make its row the current one."""
+        self.browser.select(record)
+        if self._keep():
+            try:
+                self._index.put_opened(record, time.time())
+            except CxrError as error:
+                self._window.messages.tell(str(error), "warning")
+            self._show_recent()
+
+    def records(self) -> list[InstanceRecord]:
+        """All that is listed, and what the index knows of earlier days."""
+        listed = self.browser.model.browser.records()
+        names = {record.name for record in listed}
+        return listed + [record for record in self._known("") if record.name not in names]
+
+    def neighbour(self, record: InstanceRecord | None, step: int) -> InstanceRecord | None:
+        """The image that comes `step` later in the list, as it is shown; None at an end."""
+        patients = self.browser.model.browser.patients
+        images = [
+            one
+            for patient in patients
+            for study in patient.studies
+            for one in study.records
+            if one.kind == "image"
+        ]  # fmt: skip
+        if not images:
+            return None
+        at = next((number for number, one in enumerate(images) if record is not None and one.name == record.name), None)
+        if at is None:
+            return images[0] if step > 0 else images[-1]
+        return images[at + step] if 0 <= at + step < len(images) else None
+
+    def ask_forget(self) -> None:
+        """Forget everything that was opened, answered and measured, when the reader means it."""
+        question = self.tr("Forget what was opened, answered, judged and measured on this machine? Files stay.")
+        answer = QMessageBox.question(self._window, self.tr("Forget"), question)
+        if answer == QMessageBox.StandardButton.Yes:
+            self.forget()
+
+    def forget(self) -> None:
+        """Forget it."""
+        self.cancel()
+        try:
+            self._index.clear()
+        except OSError as error:
+            self._window.messages.tell(self.tr("Not forgotten: {why}").format(why=error.strerror or error))
+            return
+        self.browser.clear()
+        self.forgotten.emit()
+
+    def stop(self) -> None:
+        """End the processes."""
+        self._scanner.stop()
+        self._thumbnails.stop()
+
+    def _known(self, typed: str) -> list[InstanceRecord]:
+        try:
+            return self._index.search(typed)
+        except CxrError as error:
+            self._window.messages.tell(str(error), "warning")
+            return []
+
+    def _show_recent(self) -> None:
+        try:
+            self.browser.set_recent(self._index.recent())
+        except CxrError as error:
+            self._window.messages.tell(str(error), "warning")
+
+    def _listed(self, listed: Listed) -> None:
+        self.browser.add(listed)
+        if listed.trouble:
+            self._window.messages.tell(listed.trouble, "warning")
+        first = next((record for record in listed.records if record.kind == "image"), None)
+        if self._waits_for_first and first is not None:
+            self._waits_for_first = False
+            self.listedFirst.emit(first)
+
+    def _ended(self, words: str) -> None:
+        self.browser.set_busy(self._scanner.busy)
+        if words:
+            self._window.messages.tell(words)
+        elif self._waits_for_first and not self._scanner.busy:
+            self._waits_for_first = False
+            self._window.messages.tell(
+                self.tr("No image was found in what was opened; the list of studies says why."), "warning"
+            )
+
+    def _removed(self, names: list[str]) -> None:
+        try:
+            self._index.remove(names)
+        except CxrError as error:
+            self._window.messages.tell(str(error), "warning")

@@ -1,0 +1,81 @@
+"""What fills the window after its first paint: index, controllers, panels, and the wires between them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from PySide6.QtCore import QObject, QThreadPool, Signal
+
+from cxr_desktop.state.index import Index
+from cxr_desktop.state.places import Places
+from cxr_desktop.state.settings import ViewerSettings, write_settings
+from cxr_desktop.window.helping import Helping
+from cxr_desktop.window.main_window import MainWindow
+from cxr_desktop.window.opening import Opening
+from cxr_desktop.window.viewing import Viewing
+
+
+class Station(QObject):
+    """The reading station in its window.
+
+    Parameters
+    ----------
+    window : MainWindow
+        Painted already; what is made here belongs to it.
+    settings : ViewerSettings
+    places : Places
+        Where settings and index are kept.
+    """
+
+    _told = Signal(str)
+
+    def __init__(self, window: MainWindow, settings: ViewerSettings, places: Places) -> None:
+        super().__init__(window)
+        self.window, self.settings, self._places = window, settings, places
+        self._told.connect(lambda words: window.messages.tell(words, "warning"))
+        self.index = Index(places.index_file, self._told.emit)  # which may tell from any thread
+        self.opening = Opening(window, self.index, lambda: self.settings.keep_index)
+        self.viewing = Viewing(window, self.opening, self.index, lambda: self.settings)
+        self.helping = Helping(window, places, lambda: self.settings, self.change_settings)
+        actions = window.actions_
+        actions["corner_text"].triggered.connect(self._next_corner_text)
+        actions["linked"].triggered.connect(lambda on: self.change_settings(linked=on))
+        actions["full_screen"].triggered.connect(self._full_screen)
+        actions["quit"].triggered.connect(window.close)
+        actions["cancel"].triggered.connect(self.cancel)
+        window.closing.connect(self.stop)
+
+    def begin(self, paths: list[str]) -> None:
+        """Open what was named at the start."""
+        self.opening.open(paths)
+
+    def change_settings(self, **changes: Any) -> None:
+        """Set something, at once and for the next start."""
+        self.settings = replace(self.settings, **changes)
+        try:
+            write_settings(self._places.settings_file, self.settings)
+        except OSError as error:
+            path = self._places.settings_file
+            self.window.messages.tell(f"Settings are not kept: {path} ({error.strerror})", "warning")
+        self.window.actions_.set_shortcuts(self.settings.shortcuts)
+        self.viewing.apply_settings()
+
+    def cancel(self) -> None:
+        """Escape: stop what runs; where nothing does, close the newest message."""
+        if not any([self.viewing.cancel(), self.opening.cancel()]):
+            self.window.messages.close_newest()
+
+    def stop(self) -> None:
+        """Wait for the threads, and close the index."""
+        QThreadPool.globalInstance().waitForDone()
+        self.index.close()
+
+    def _next_corner_text(self) -> None:
+        self.change_settings(corner_text=(self.settings.corner_text - 1) % 3)
+
+    def _full_screen(self, on: bool) -> None:
+        if on:
+            self.window.showFullScreen()
+        else:
+            self.window.showNormal()

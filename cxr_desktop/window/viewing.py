@@ -1,0 +1,345 @@
+"""The films on the screen: loaded in a thread, hung beside each other, windowed and measured by the commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from PySide6.QtCore import QObject, Signal
+
+from cxr_core.errors import CxrError
+from cxr_core.grayscale import Window
+from cxr_desktop.panels.measurements import MeasurementsPanel
+from cxr_desktop.state import display as displays
+from cxr_desktop.state import windowing
+from cxr_desktop.state.display import DisplayState
+from cxr_desktop.state.hanging import prior_of, prior_warning
+from cxr_desktop.state.index import Index
+from cxr_desktop.state.records import InstanceRecord, LoadedImage
+from cxr_desktop.state.settings import ViewerSettings
+from cxr_desktop.tools.measurements import MeasurementModel
+from cxr_desktop.window.main_window import MainWindow
+from cxr_desktop.window.opening import Opening
+from cxr_desktop.window.pane import Pane, film_title
+from cxr_desktop.window.view_area import ViewArea
+from cxr_desktop.workers.loading import load
+from cxr_desktop.workers.task import Task, run
+
+_ZOOM_STEP = 1.25
+
+
+class Viewing(QObject):
+    """Shows films, and carries the commands of the menus View, Tools, Edit and Compare out.
+
+    Signals
+    -------
+    shown(Pane)
+        A film was put into a pane, or taken out of it.
+    changed
+        What commands are about may have changed: another pane, another film, measurements.
+    """
+
+    shown = Signal(object)
+    changed = Signal()
+
+    def __init__(
+        self, window: MainWindow, opening: Opening, index: Index, settings: Callable[[], ViewerSettings]
+    ) -> None:
+        super().__init__(window)
+        self._window, self._opening, self._index, self._settings = window, opening, index, settings
+        self.area = ViewArea(window)
+        self.measurements = MeasurementsPanel(window)
+        self._loads: dict[Pane, Task] = {}
+        self._older: list[InstanceRecord] = []
+        window.middle.addWidget(self.area)
+        window.docks["measurements"].setWidget(self.measurements)
+        opening.chosen.connect(self.open)
+        opening.chosenAsPrior.connect(self.open_prior)
+        opening.listedFirst.connect(self._open_if_free)
+        opening.forgotten.connect(self.close_all)
+        window.closing.connect(self.stop)
+        for pane in self.area.panes:
+            pane.toolbox.hintChanged.connect(self._hint)
+            pane.measured.connect(partial(self._measured, pane))
+        self.area.activeChanged.connect(self._activated)
+        self._connect_commands()
+        self.apply_settings()
+        self.tell_available()
+
+    def apply_settings(self) -> None:
+        """Show films as the settings say."""
+        settings = self._settings()
+        self.area.linked = settings.linked
+        self._window.actions_["linked"].setChecked(settings.linked)
+        for pane in self.area.panes:
+            pane.view.set_corner_text_level(settings.corner_text)
+            pane.view.set_window_direction(settings.window_drag)
+
+    def open(self, record: InstanceRecord) -> None:
+        """Show an image as the current film; with its prior, where priors are wanted."""
+        if record.kind != "image":
+            self._window.messages.tell(_why_not_shown(record), "warning")
+            if record.kind in ("result", "other"):
+                self._opening.tagsWanted.emit(record)
+            return
+        self._load(record, self.area.current, self._show_current)
+
+    def open_prior(self, record: InstanceRecord) -> None:
+        """Hang a chosen image beside the current film."""
+        current = self.area.current.loaded
+        if record.kind != "image":
+            self._window.messages.tell(_why_not_shown(record), "warning")
+        elif current is None:
+            self.open(record)
+        else:
+            warning = prior_warning(current.record, record)
+            self._load(record, self.area.prior, partial(self._show_prior, warning))
+
+    def show_made(self, loaded: LoadedImage) -> None:
+        """Show an image that comes from no file: the test pattern."""
+        self._put(self.area.current, loaded, [], "")
+
+    def close(self) -> None:
+        """Take the film of the active pane away; the prior goes with the current one."""
+        pane = self.area.active
+        if pane is self.area.current:
+            self.close_all()
+        else:
+            self._hide_prior()
+
+    def close_all(self) -> None:
+        """Take all films away."""
+        self._hide_prior()
+        self.area.current.show_film(None, None)
+        self.shown.emit(self.area.current)
+        self.tell_available()
+
+    def stop(self) -> None:
+        """Nobody waits for what is being read."""
+        for task in self._loads.values():
+            task.cancel()
+        self._loads.clear()
+
+    @property
+    def loading(self) -> bool:
+        """Whether an image is being read."""
+        return bool(self._loads)
+
+    def cancel(self) -> bool:
+        """Give up what is being read; whether there was something."""
+        busy = self.loading
+        self.stop()
+        self._window.statusBar().clearMessage()
+        return busy
+
+    def tell_available(self) -> None:
+        """Switch the commands on or off by what the active pane shows."""
+        pane = self.area.active
+        present: set[str] = set()
+        if pane.loaded is not None:
+            present.add("image")
+        if not self.area.prior.isHidden():
+            present.add("prior")
+        if pane.answers:
+            present.add("answer")
+        self._window.actions_.set_available(present)  # type: ignore[arg-type]  # words of Needs
+        stack = pane.model.undo_stack if pane.model is not None else None
+        self._window.actions_["undo"].setEnabled(stack is not None and stack.canUndo())
+        self._window.actions_["redo"].setEnabled(stack is not None and stack.canRedo())
+        self.measurements.set_model(pane.model)
+        self.changed.emit()
+
+    def _load(self, record: InstanceRecord, pane: Pane, show: Callable[[LoadedImage], None]) -> None:
+        before = self._loads.pop(pane, None)
+        if before is not None:
+            before.cancel()
+        self._window.statusBar().showMessage(self.tr("Reading..."))
+
+        def arrived(loaded: LoadedImage) -> None:
+            self._loads.pop(pane, None)
+            self._window.statusBar().clearMessage()
+            show(loaded)
+
+        def failed(words: str) -> None:
+            self._loads.pop(pane, None)
+            self._window.statusBar().clearMessage()
+            self._window.messages.tell(f"{record.name}: {words}")
+
+        self._loads[pane] = run(load, record, on_result=arrived, on_error=failed)
+
+    def _open_if_free(self, record: InstanceRecord) -> None:
+        """What was opened just now is shown at once, unless the reader looks at something."""
+        if self.area.current.loaded is None and not self.loading:
+            self.open(record)
+
+    def _show_current(self, loaded: LoadedImage) -> None:
+        self._hide_prior()
+        self._put(self.area.current, loaded, self._measured_before(loaded.record), "")
+        self._opening.note_opened(loaded.record)
+        if self._window.actions_["prior"].isChecked():
+            self.hang_prior(True)
+
+    def _show_prior(self, warning: str, loaded: LoadedImage) -> None:
+        current = self.area.current.loaded
+        if current is None:
+            return
+        self.area.show_prior(True)
+        title = film_title(self.tr("Prior"), loaded)
+        self._put(self.area.prior, loaded, self._measured_before(loaded.record), title)
+        self.area.current.set_title(film_title(self.tr("Current"), current))
+        self._window.actions_["prior"].setChecked(True)
+        if warning:
+            self._window.messages.tell(warning, "warning")
+
+    def hang_prior(self, wanted: bool) -> None:
+        """Hang the newest earlier film of the patient beside the current one, or take it away."""
+        current = self.area.current.loaded
+        self._older = []
+        if not wanted or current is None:
+            self._hide_prior()
+            return
+        self._hang_next(current, self._opening.records())
+
+    def _hang_next(self, current: LoadedImage, records: list[InstanceRecord]) -> None:
+        prior = prior_of(current.record, records)
+        if prior is None:
+            self._window.messages.tell(
+                self.tr("No earlier film of this patient is listed. Open the folder that holds it."), "warning"
+            )
+            return
+        self._older = [record for record in records if record.study_key != prior.record.study_key]
+        self._load(prior.record, self.area.prior, partial(self._show_prior, prior.warning))
+
+    def _other_prior(self) -> None:
+        current = self.area.current.loaded
+        if current is not None:
+            self._hang_next(current, self._older)
+
+    def _hide_prior(self) -> None:
+        if not self.area.prior.isHidden():
+            self.area.show_prior(False)
+            self.area.current.set_title("")
+            self.shown.emit(self.area.prior)
+            self.tell_available()
+
+    def _put(self, pane: Pane, loaded: LoadedImage, records: list[dict[str, object]], title: str) -> None:
+        try:
+            model = MeasurementModel(loaded, records)
+        except CxrError as error:
+            self._window.messages.tell(self.tr("Measurements of this film are lost: {why}").format(why=error))
+            model = MeasurementModel(loaded)
+        model.undo_stack.indexChanged.connect(lambda _: self.tell_available())
+        self._window.middle.setCurrentWidget(self.area)
+        pane.show_film(loaded, model, title)
+        pane.view.setFocus()
+        self.area.activate(pane)
+        for note in loaded.image.notes:
+            self._window.statusBar().showMessage(note, 10_000)
+        self.shown.emit(pane)
+        self.tell_available()
+
+    def _measured_before(self, record: InstanceRecord) -> list[dict[str, object]]:
+        try:
+            return list(self._index.measurements_of(record.key))
+        except CxrError as error:
+            self._window.messages.tell(str(error), "warning")
+            return []
+
+    def _measured(self, pane: Pane) -> None:
+        """Keep what was measured, at once: so it is there again after whatever happens."""
+        loaded, model = pane.loaded, pane.model
+        if loaded is None or model is None or not loaded.content or not self._settings().keep_index:
+            return
+        try:
+            self._index.put_measurements(loaded.record.key, model.records())
+        except CxrError as error:
+            self._window.messages.tell(self.tr("Measurements are not kept: {why}").format(why=error))
+
+    def _activated(self) -> None:
+        tool = self.area.active.toolbox.tool.name
+        if tool in self._window.actions_:
+            self._window.actions_[tool].setChecked(True)
+        self.tell_available()
+
+    def _hint(self, words: str) -> None:
+        self._window.statusBar().showMessage(words)
+
+    def _connect_commands(self) -> None:
+        actions = self._window.actions_
+        changes: dict[str, Callable[[DisplayState, LoadedImage], DisplayState]] = {
+            "fit": lambda state, _: displays.fitted(state),
+            "rotate_right": lambda state, _: displays.rotated(state),
+            "rotate_left": lambda state, _: displays.rotated(state, -1),
+            "flip": lambda state, _: displays.flipped_horizontally(state),
+            "invert": lambda state, _: displays.inverted(state),
+            "auto_window": windowing.auto_windowed,
+            "next_voi": windowing.next_choice,
+            "reset": lambda _, loaded: windowing.initial_display(loaded),
+            "preset_0": windowing.as_asked,
+        }
+        for name, change in changes.items():
+            actions[name].triggered.connect(lambda _=False, change=change: self._change(change))
+        for number in range(1, 10):
+            actions[f"preset_{number}"].triggered.connect(lambda _=False, number=number: self._preset(number))
+        for name, step in (("zoom_in", _ZOOM_STEP), ("zoom_out", 1 / _ZOOM_STEP)):
+            actions[name].triggered.connect(lambda _=False, step=step: self._zoom(step))
+        actions["one_to_one"].triggered.connect(lambda: self.area.active.view.zoom_to(1))
+        for name in self.area.current.toolbox.names:
+            actions[name].triggered.connect(lambda _=False, name=name: self._choose_tool(name))
+        actions["undo"].triggered.connect(lambda: self._undo("undo"))
+        actions["redo"].triggered.connect(lambda: self._undo("redo"))
+        actions["delete"].triggered.connect(lambda: self.area.active.toolbox.delete_selected())
+        actions["close_study"].triggered.connect(self.close)
+        actions["prior"].triggered.connect(self.hang_prior)
+        actions["other_prior"].triggered.connect(self._other_prior)
+        actions["next_image"].triggered.connect(lambda: self._step(1))
+        actions["previous_image"].triggered.connect(lambda: self._step(-1))
+
+    def _change(self, change: Callable[[DisplayState, LoadedImage], DisplayState]) -> None:
+        view = self.area.active.view
+        if view.display is not None and view.loaded is not None:
+            view.set_display(change(view.display, view.loaded), final=True)
+
+    def _preset(self, number: int) -> None:
+        own = self._settings().presets
+
+        def change(state: DisplayState, loaded: LoadedImage) -> DisplayState:
+            if number <= len(own):
+                chosen = own[number - 1]
+                return windowing.with_window(state, Window(chosen.center, chosen.width))
+            place = number - len(own) - 1
+            if place >= len(windowing.PRESETS):
+                return state
+            return windowing.with_preset(state, windowing.PRESETS[place], loaded)
+
+        self._change(change)
+        names = [preset.name for preset in own] + [preset.name for preset in windowing.PRESETS]
+        if number <= len(names):
+            self._window.statusBar().showMessage(names[number - 1], 3000)
+
+    def _zoom(self, step: float) -> None:
+        view = self.area.active.view
+        view.zoom_about(view.shown_centre, step)
+
+    def _choose_tool(self, name: str) -> None:
+        for pane in self.area.panes:
+            pane.toolbox.choose(name)
+        self._window.actions_[name].setChecked(True)
+        self.area.active.view.setFocus()
+
+    def _undo(self, what: str) -> None:
+        model = self.area.active.model
+        if model is not None:
+            getattr(model.undo_stack, what)()
+
+    def _step(self, step: int) -> None:
+        current = self.area.current.loaded
+        record = self._opening.neighbour(current.record if current is not None else None, step)
+        if record is None:
+            self._window.statusBar().showMessage(self.tr("There is no further image in the list."), 3000)
+        else:
+            self.open(record)
+
+
+def _why_not_shown(record: InstanceRecord) -> str:
+    return f"{record.name}: {record.reason or 'no image to show'}"
