@@ -31,7 +31,7 @@ from cxr_desktop.views.text import OutlinedText
 #: How far from a line or handle a click still takes it, in logical pixels of the screen.
 REACH = 6.0
 #: Labels stay that far within the view: at its upper and lower edge stand letters and corner text.
-_MARGIN, _EDGE_TEXT = 4, 28
+_MARGIN, _EDGE_TEXT = 4, 46
 #: A view narrower than this (logical pixels) shows the first line of a label, and that there are warnings.
 _NARROW = 460
 #: Above the film, below the magnifier.
@@ -181,7 +181,7 @@ class MeasurementLayer(QObject):
             if crosshair:
                 paint_crosshair(painter, at, size=size)
             if text.lines:
-                paint_label(painter, self._outlined, at, text, bounds=bounds, size=size)
+                paint_label(painter, self._outlined, at, text, bounds=bounds, size=size, taken=list(places.values()))
         return places
 
 

@@ -247,7 +247,7 @@ def test_arrows_go_where_they_point_on_the_screen(bench: Bench, turns: int, flip
     bench.key(Qt.Key.Key_Return)
 
     start, end = (bench.view.to_view(point) for point in bench.only.points)
-    way = (end - start) / bench.view.shown_zoom
+    way = (end - start) * bench.view.devicePixelRatioF() / bench.view.shown_zoom
     assert way.x() == pytest.approx(30, abs=0.5)
     assert way.y() == pytest.approx(-10, abs=0.5)
 

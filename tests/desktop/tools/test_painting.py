@@ -153,8 +153,8 @@ def _label(bench: Bench) -> np.ndarray:
     """The pixels of the only label."""
     shown = pixels(bench.view.grab().toImage())
     (box,) = bench.tools.layer._item.labels_at.values()
-    left, top = round(box.left()), round(box.top())
-    return shown[top : top + int(box.height()), left : left + int(box.width())]
+    left, top, width, height = (round(part * bench.view.devicePixelRatioF()) for part in box.getRect())
+    return shown[top : top + height, left : left + width]
 
 
 def test_handles_are_shown_of_the_selected_alone(bench: Bench) -> None:

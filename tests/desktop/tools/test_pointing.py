@@ -68,7 +68,8 @@ def test_the_image_goes_with_the_mouse(bench: Bench) -> None:
     start, end = bench.place(100, 100), bench.place(140, 130)
     drag_on_screen(bench, start, end)
 
-    assert bench.place(100, 100) == end
+    # The image stands on whole device pixels.
+    assert (bench.place(100, 100) - end).manhattanLength() <= 2
 
 
 def test_arrows_move_the_image(bench: Bench) -> None:
