@@ -15,6 +15,7 @@ import typer
 
 from cxr_core import __version__
 from cxr_core.errors import CxrError
+from dicom_node.node_error import PassingError
 from dicom_node.options import Options, parse_send_to, settings_with
 
 if TYPE_CHECKING:
@@ -57,12 +58,12 @@ def _main(
 
 @contextmanager
 def _one_line() -> Iterator[None]:
-    """What may go wrong in any command, told in one line; code 2."""
+    """What may go wrong in any command, told in one line; code 2, or 1 where another start may help."""
     try:
         yield
     except CxrError as error:
         typer.echo(f"cxr-node: {error}", err=True)
-        raise typer.Exit(2) from error
+        raise typer.Exit(1 if isinstance(error, PassingError) else 2) from error
     except ImportError as error:  # the base installation is the core alone
         brief = " ".join(str(error).split())
         typer.echo(f"cxr-node: a part that it needs cannot be loaded ({brief}); install the extra `node`", err=True)

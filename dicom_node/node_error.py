@@ -1,4 +1,4 @@
-"""The error of a node that cannot do its work."""
+"""The errors of a node that cannot do its work."""
 
 from __future__ import annotations
 
@@ -7,3 +7,7 @@ from cxr_core.errors import CxrError
 
 class NodeError(CxrError):
     """The node cannot run, or does not do its work."""
+
+
+class PassingError(NodeError):
+    """The node cannot run now, and may at the next start: who keeps it running is told so by another exit code."""

@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 from pynetdicom import AE
 
-from cxr_core.errors import CxrError
 from dicom_node.listener.admission import Admission, plain_address
 from dicom_node.listener.association import ServedAssociation, Services
 from dicom_node.listener.bounded import BoundedCalls
@@ -22,6 +21,7 @@ from dicom_node.listener.message_memory import MemoryBudget
 from dicom_node.listener.receive_path import TICK, ReceiveLimits
 from dicom_node.listener.storage import Storage
 from dicom_node.listener.tls import server_context
+from dicom_node.node_error import PassingError
 from dicom_node.received import CommitmentReport, CommitmentSink, Sink
 from dicom_node.settings import NodeSettings
 
@@ -32,7 +32,7 @@ _MESSAGES_IN_MEMORY = 4
 _BACKLOG = 128
 
 
-class ListenError(CxrError):
+class ListenError(PassingError):
     """The address or port cannot be listened on."""
 
 

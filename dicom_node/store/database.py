@@ -13,12 +13,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 
 from cxr_core.errors import CxrError
+from dicom_node.node_error import PassingError
 from dicom_node.store.folder import DataFolder
 from dicom_node.store.tables import SCHEMA_VERSION, metadata, schema
 
 
 class DatabaseError(CxrError):
     """A database that cannot be reached, or is of another version."""
+
+
+class DatabaseAwayError(DatabaseError, PassingError):
+    """A database that cannot be reached or written to now: it is starting, locked, or its disk is full."""
 
 
 class DamagedDatabaseError(DatabaseError):
@@ -64,8 +69,10 @@ def prepare_database(engine: sa.Engine, folder: DataFolder) -> None:
     ------
     DamagedDatabaseError
         SQLite says that the file is damaged.
+    DatabaseAwayError
+        It cannot be used now.
     DatabaseError
-        It cannot be reached, or is of another version of the node.
+        It is of another version of the node.
     """
     try:
         if engine.dialect.name == "sqlite":
@@ -83,7 +90,7 @@ def prepare_database(engine: sa.Engine, folder: DataFolder) -> None:
         if is_damage(error):
             raise DamagedDatabaseError("a damaged database") from error
         kind = type(error.orig).__name__
-        raise DatabaseError(
+        raise DatabaseAwayError(
             f"a database that cannot be used ({kind})", "a reachable and writable one", "check address and space"
         ) from error
     _check_version(SCHEMA_VERSION if version is None else version)

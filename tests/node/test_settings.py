@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
+import sqlite3
 import subprocess
 import sys
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
@@ -111,3 +114,35 @@ def test_a_start_that_others_could_reach_is_refused_with_the_line_to_write(tmp_p
     assert process.returncode == 2
     assert 'write: [[peers]] with ae_title = "YOUR_PACS"' in " ".join(said.split())
     assert not (tmp_path / "data").exists()
+
+
+def locked(tmp_path: Path) -> AbstractContextManager[Any]:
+    """Another process writes to the database and does not come to an end."""
+    (tmp_path / "data").mkdir(mode=0o700)
+    database = sqlite3.connect(tmp_path / "data" / "node.sqlite", isolation_level=None)
+    database.execute("BEGIN EXCLUSIVE")
+    return closing(database)
+
+
+def occupied(tmp_path: Path) -> AbstractContextManager[Any]:
+    """Another program has the port, which the settings name."""
+    taken = socket.create_server(("127.0.0.1", 0))
+    with (tmp_path / "node.toml").open("a") as config:
+        config.write(f"port = {taken.getsockname()[1]}\n")
+    return taken
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"), [(locked, "a database that cannot be used"), (occupied, "cannot listen")]
+)
+def test_what_may_be_over_at_the_next_start_is_another_exit_code(tmp_path: Path, trouble: Any, words: str) -> None:
+    config = tmp_path / "node.toml"
+    config.write_text("[listener]\nanswer_timeout_seconds = 1\n")
+    with trouble(tmp_path):
+        if trouble is locked:
+            with config.open("a") as file:
+                file.write("port = 0\n")
+        with serve(tmp_path, "--config", str(config)) as process:
+            _, said = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 1
+    assert f"cxr-node: {words}" in said.splitlines()[-1]

@@ -15,6 +15,7 @@ from dicom_node.settings import NodeSettings, RetentionSettings, settings_of
 from dicom_node.store import orders, rebuild, receipts
 from dicom_node.store.database import (
     DamagedDatabaseError,
+    DatabaseAwayError,
     DatabaseError,
     open_engine,
     open_existing,
@@ -262,7 +263,7 @@ def test_a_folder_without_a_database_is_told(tmp_path: Path) -> None:
 
 def test_a_database_that_cannot_be_reached_is_told_without_its_address(rows: Rows) -> None:
     engine = open_engine(rows.folder, "postgresql://node:secret@127.0.0.1:1/cxr")
-    with pytest.raises(DatabaseError) as raised:
+    with pytest.raises(DatabaseAwayError) as raised:
         prepare_database(engine, rows.folder)
     assert "secret" not in str(raised.value)
 
