@@ -21,18 +21,15 @@ _WORDS = {
 }
 
 
-def write_output(path: Path, *pieces: Piece, private: bool = False) -> None:
-    """Write a file whole or not at all; one that was there is replaced. Raises OutputError.
-
-    `private` makes it readable by its owner alone.
-    """
+def write_output(path: Path, *pieces: Piece) -> None:
+    """Write a file whole or not at all; one that was there is replaced. Raises OutputError."""
     try:
-        write_whole(path, *pieces, private=private)
+        write_whole(path, *pieces)
     except OSError as error:
         raise output_error(error) from error
 
 
-def write_new(path: Path, *pieces: Piece, private: bool = False) -> bool:
+def write_new(path: Path, *pieces: Piece) -> bool:
     """Write a file that is not there yet; False where the very same content is there already.
 
     Raises OutputError, also where the name is taken by other content.
@@ -44,7 +41,7 @@ def write_new(path: Path, *pieces: Piece, private: bool = False) -> bool:
             raise OutputError("a file of this name with other content", "a new name", "choose an empty folder")
     except OSError as error:
         raise output_error(error) from error
-    write_output(path, *pieces, private=private)
+    write_output(path, *pieces)
     return True
 
 
