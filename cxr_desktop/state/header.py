@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import math
+import struct
 from typing import Any
 
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
+
+#: What pydicom raises on damage, for it converts an element when it is asked for it.
+DAMAGE = (
+    AttributeError,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
 
 
 def value_of(data_set: Dataset | None, keyword: str) -> Any:
@@ -15,8 +29,8 @@ def value_of(data_set: Dataset | None, keyword: str) -> Any:
         return None
     try:
         return data_set.get(keyword)
-    except (AttributeError, LookupError, NotImplementedError, OverflowError, TypeError, ValueError):
-        return None  # pydicom converts when it is asked, and damage shows in any of these
+    except DAMAGE:
+        return None
 
 
 def values_of(data_set: Dataset | None, keyword: str) -> list[Any]:

@@ -9,6 +9,8 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
+from cxr_desktop.state.header import DAMAGE
+
 Mask = npt.NDArray[np.uint8]
 
 #: Even groups 6000 to 601E (PS3.5 7.6).
@@ -37,7 +39,7 @@ def overlays_of(data_set: Dataset | None, rows: int, columns: int) -> Overlays:
             continue
         try:
             plane, first_row, first_column = _plane(data_set, group)
-        except (_NotShownError, TypeError, ValueError, IndexError, OverflowError) as error:
+        except (_NotShownError, *DAMAGE) as error:
             reason = error.args[0] if isinstance(error, _NotShownError) else "its description is damaged"
             notes.append(f"overlay {group:04X} not shown: {reason}")
             continue
