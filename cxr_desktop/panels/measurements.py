@@ -72,7 +72,9 @@ class MeasurementsPanel(QWidget):
         self._show()
 
     def set_model(self, model: MeasurementModel | None) -> None:
-        """Show the measurements of another image."""
+        """Show the measurements of another image; the same model again leaves a half-written comment alone."""
+        if model is self._model:
+            return
         if self._model is not None:
             self._model.changed.disconnect(self._show)
             self._model.selectionChanged.disconnect(self._show_selection)

@@ -1,7 +1,9 @@
 """The cardiothoracic ratio of a drawn midline, two heart borders and a thoracic width, and when to doubt it.
 
 Source: C. S. Danzer, The cardiothoracic ratio: an index of cardiac enlargement, American Journal of the Medical
-Sciences 157 (1919), 513-521. No normal limit is named: it depends on age, view and breathing.
+Sciences 157 (1919), 513-521. That it is reliable on PA films alone: Chon and others, Calculation of the cardiothoracic
+ratio from portable anteroposterior chest radiography, Journal of Korean Medical Science 26 (2011), no. 11. No normal
+limit is named: it depends on age, view and breathing.
 """
 
 from __future__ import annotations

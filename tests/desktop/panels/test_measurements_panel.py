@@ -111,6 +111,14 @@ def test_a_comment_belongs_to_the_measurement_it_was_begun_for(
     assert panel.comment.text() == ""
 
 
+def test_a_half_written_comment_survives_the_same_model(panel: MeasurementsPanel, model: MeasurementModel) -> None:
+    model.select(LINE.id)
+    QTest.keyClicks(panel.comment, "right hi")
+    panel.set_model(model)
+
+    assert panel.comment.text() == "right hi"
+
+
 def test_everything_is_copied_as_text(panel: MeasurementsPanel, model: MeasurementModel) -> None:
     model.set_comment(LINE.id, "hilum")
     QTest.mouseClick(panel.copy_button, Qt.MouseButton.LeftButton)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from functools import partial
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QMainWindow
 from pytestqt.qtbot import QtBot
 
 from cxr_desktop.state.geometry import PixelPoint
+from cxr_desktop.state.index import Index
 from cxr_desktop.state.measurement import Calibration, Length, Measurement, MeasurementError, Rectangle
 from cxr_desktop.tools.measurements import MeasurementModel
 from tests.desktop.tools.conftest import SHIFT, Bench, uniform
@@ -166,6 +171,41 @@ def test_measurements_are_there_again_after_reopening(bench: Bench, line: Measur
         ("30.0 mm by manual calibration", "right hilum"),
         ("30.0 mm, set by hand",),
     ]
+
+
+def test_measurements_survive_in_the_index(bench: Bench, line: Measurement, tmp_path: Path) -> None:
+    told: list[str] = []
+    Index(tmp_path / "index.sqlite", told.append).put_measurements("key", bench.model.records())
+
+    again = Index(tmp_path / "index.sqlite", told.append).measurements_of("key")
+    assert MeasurementModel(bench.model.loaded, again).measurements == (line,)
+    assert told == []
+
+
+def test_a_shortcut_of_the_window_comes_after_the_tool(bench: Bench, line: Measurement, qtbot: QtBot) -> None:
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    window.setCentralWidget(bench.view)
+    done: list[str] = []
+    for name in ("Esc", "Delete", "Left", "W"):
+        action = QAction(name, window)
+        action.setShortcut(name)
+        action.triggered.connect(partial(done.append, name))
+        window.addAction(action)
+    with qtbot.waitActive(window):
+        window.show()
+    bench.view.setFocus()
+    bench.tools.choose("tool_select")
+    bench.key(Qt.Key.Key_Left)
+    bench.key(Qt.Key.Key_W)
+    assert moved(bench.only) == [(99, 100), (199, 100)]
+    assert done == ["W"]
+    bench.key(Qt.Key.Key_Escape)
+    assert bench.model.selected is None
+    for key in (Qt.Key.Key_Escape, Qt.Key.Key_Delete, Qt.Key.Key_Left):
+        bench.key(key)
+    assert done == ["W", "Esc", "Delete", "Left"]
+    window.takeCentralWidget()
 
 
 def test_damaged_records_are_refused(qtbot: QtBot) -> None:

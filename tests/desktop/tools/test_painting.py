@@ -153,7 +153,8 @@ def _label(bench: Bench) -> np.ndarray:
     """The pixels of the only label."""
     shown = pixels(bench.view.grab().toImage())
     (box,) = bench.tools.layer._item.labels_at.values()
-    left, top, width, height = (round(part * bench.view.devicePixelRatioF()) for part in box.getRect())
+    parts = (box.left(), box.top(), box.width(), box.height())
+    left, top, width, height = (round(part * bench.view.devicePixelRatioF()) for part in parts)
     return shown[top : top + height, left : left + width]
 
 
