@@ -110,10 +110,15 @@ class DrawTool(BaseTool):
         return super().takes(event)
 
     def key(self, view: ImageView, event: QKeyEvent) -> bool:
-        """Arrows move the crosshair, Enter sets a point, Backspace takes one back, Escape gives up."""
+        """Enter shows the crosshair and sets points, Backspace takes one back, Escape gives up.
+
+        Arrows move the crosshair where it is shown, else what is selected; else they show it.
+        """
         if not self.takes(event):
             return False
         step = arrow(event)
+        if not self._points and self._crosshair.point is None and self._editor.nudge(view, event):
+            return True
         if step is not None:
             self._show(view, self._crosshair.step(view, step))
         elif event.key() in ENTER and self._crosshair.point is None:

@@ -79,28 +79,38 @@ class Editor:
             self._layer.set_preview(None)
         self._edited = self._now = None
 
+    def nudges(self, event: QKeyEvent) -> bool:
+        """Whether `nudge` does something with a key: an arrow while a measurement is selected."""
+        model = self._layer.model
+        return model is not None and model.selected is not None and arrow(event) is not None
+
+    def nudge(self, view: ImageView, event: QKeyEvent) -> bool:
+        """An arrow moves the chosen handle of the selected measurement, or all of it; whether it was one."""
+        model, step = self._layer.model, arrow(event)
+        if model is None or model.selected is None or step is None:
+            return False
+        changed = _changed(model.selected, self._layer.active_handle, *image_step(view, step))
+        if changed is not None:
+            model.replace(changed, step=True)
+        return True
+
     def takes(self, event: QKeyEvent) -> bool:
         """Whether `key` does something with a key."""
         model = self._layer.model
         if model is None or not model.measurements:
             return False
-        if event.key() == Qt.Key.Key_Space:
-            return True
-        return model.selected is not None and (arrow(event) is not None or event.key() in ENTER)
+        chosen = model.selected is not None and event.key() in ENTER
+        return event.key() == Qt.Key.Key_Space or chosen or self.nudges(event)
 
     def key(self, view: ImageView, event: QKeyEvent) -> None:
         """Space selects the next, Enter chooses the next handle, arrows move the handle or the whole."""
         model = self._layer.model
         assert model is not None, "takes() was asked"
-        selected, step = model.selected, arrow(event)
+        selected = model.selected
         if event.key() == Qt.Key.Key_Space:
             ids = [one.id for one in model.measurements]
             model.select(ids[(ids.index(selected.id) + 1) % len(ids)] if selected is not None else ids[0])
-        elif selected is not None and step is not None:
-            changed = _changed(selected, self._layer.active_handle, *image_step(view, step))
-            if changed is not None:
-                model.replace(changed, step=True)
-        elif selected is not None:
+        elif not self.nudge(view, event) and selected is not None:
             index = self._layer.active_handle
             following = 0 if index is None else index + 1
             self._layer.set_active_handle(following if following < len(selected.points) else None)

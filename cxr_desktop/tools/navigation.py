@@ -1,4 +1,4 @@
-"""Window/level, pan and zoom with the left button or the arrow keys; what is drawn can be taken and moved meanwhile."""
+"""Window/level, pan and zoom with the left button or the arrow keys; what is drawn can be moved meanwhile."""
 
 from __future__ import annotations
 
@@ -64,8 +64,10 @@ class DragTool(BaseTool):
         return dropped or arrow(event) is not None or super().takes(event)
 
     def key(self, view: ImageView, event: QKeyEvent) -> bool:
-        """An arrow key is a short drag in its direction, with Shift a longer one."""
+        """An arrow moves what is selected, else it is a short drag in its direction, with Shift a longer one."""
         step = arrow(event)
+        if self._editor.nudge(view, event):
+            return True
         if step is not None:
             self._start = view.shown_centre
             dx, dy = (max(min(part, _LONGEST), -_LONGEST) * _KEY_PIXELS for part in step)

@@ -113,6 +113,32 @@ def test_arrows_move_the_whole_or_one_handle(bench: Bench, line: Measurement) ->
     assert bench.only == line
 
 
+@pytest.mark.parametrize("name", [*NAVIGATION, "tool_length", "tool_ctr"])
+def test_arrows_move_what_is_selected_whatever_the_tool(bench: Bench, line: Measurement, name: str) -> None:
+    display = bench.view.display
+    bench.tools.choose(name)
+    bench.key(Qt.Key.Key_Left)
+
+    assert moved(bench.only) == [(99, 100), (199, 100)]
+    assert bench.view.display == display
+
+
+def test_arrows_move_the_handle_that_was_dragged(bench: Bench, line: Measurement) -> None:
+    bench.tools.choose("tool_length")
+    bench.drag((200, 100), (250, 160))
+    bench.key(Qt.Key.Key_Down, SHIFT)
+
+    assert moved(bench.only) == [(100, 100), (250, 170)]
+
+
+def test_enter_shows_the_crosshair_and_arrows_then_move_it(bench: Bench, line: Measurement) -> None:
+    bench.tools.choose("tool_length")
+    bench.key(Qt.Key.Key_Return)
+    bench.key(Qt.Key.Key_Left)
+
+    assert bench.only == line
+
+
 def test_space_goes_round_the_measurements(bench: Bench, line: Measurement) -> None:
     bench.model.add(Rectangle(points=(PixelPoint(20, 20), PixelPoint(50, 50))))
     bench.model.select(None)
