@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
 
 from cxr_core.child_process import Child
@@ -17,6 +17,7 @@ from dicom_node import logs
 from dicom_node.node_error import NodeError
 from dicom_node.settings import NodeSettings
 from dicom_node.store.folder import DataFolder
+from dicom_node.work import keeping
 from dicom_node.work.keeping import CALL, MODULE, Alive, Begin, Damaged, Go
 
 if TYPE_CHECKING:
@@ -103,7 +104,9 @@ class WorkKeeper:
                 return
             self.start()
             return
-        ready = wait([woken, self._child.connection], max(self._sign_until - time.monotonic(), 0))
+        heard: list[int | Connection] = [woken, self._child.connection]
+        # A machine that was held as a whole is late as a whole: one that lives makes its sign now.
+        ready = wait(heard, max(self._sign_until - time.monotonic(), 0)) or wait(heard, 2 * keeping.SIGN_SECONDS)
         if self._child.connection in ready:
             self._hear(self._child)
         elif not ready:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from multiprocessing import Pipe
@@ -18,7 +19,7 @@ from dicom_node import serve
 from dicom_node.settings import NodeSettings
 from dicom_node.store.folder import DataFolder
 from dicom_node.store.tables import deliveries
-from dicom_node.work import process
+from dicom_node.work import keeping, process
 from dicom_node.work.keeping import Alive
 from tests.dicom_builder import build
 from tests.node.node_process import Node
@@ -57,27 +58,56 @@ def test_a_process_that_is_stopped_is_replaced_and_its_work_goes_on(node: Node, 
     assert node.stop() == 0
 
 
-def test_each_sign_gives_it_more_time_and_without_one_it_is_ended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class Kept:
+    """A WorkKeeper over a child that makes signs when the test says so."""
+
+    def __init__(self, folder: Path) -> None:
+        self.keeper = serve.WorkKeeper(NodeSettings(), DataFolder(folder))
+        ours, self.child_s_end = Pipe()
+        self.woken, waker = os.pipe()
+        self.descriptors = (self.woken, waker)
+        self.ended: list[int] = []
+        child: Any = SimpleNamespace(connection=ours, process=SimpleNamespace(pid=1), kill=lambda: self.ended.append(9))
+        self.keeper._child = child
+        self.ours = ours
+
+    def tend(self) -> None:
+        self.keeper.tend(self.woken)
+
+    def close(self) -> None:
+        for descriptor in self.descriptors:
+            os.close(descriptor)
+        self.ours.close()
+        self.child_s_end.close()
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kept]:
     monkeypatch.setattr(serve, "_SILENT_SECONDS", 0.05)
-    keeper = serve.WorkKeeper(NodeSettings(), DataFolder(tmp_path))
-    ours, theirs = Pipe()
-    woken, waker = os.pipe()
-    ended: list[int] = []
-    child: Any = SimpleNamespace(connection=ours, process=SimpleNamespace(pid=1), kill=lambda: ended.append(-9))
-    keeper._child = child
-    keeper._sign_until = time.monotonic() + 600
+    monkeypatch.setattr(keeping, "SIGN_SECONDS", 0.05)
+    made = Kept(tmp_path)
+    yield made
+    made.close()
+
+
+def test_each_sign_gives_it_more_time_and_without_one_it_is_ended(kept: Kept) -> None:
+    kept.keeper._sign_until = time.monotonic() + 600
     for _ in range(3):
-        theirs.send(Alive())
-        keeper.tend(woken)
-    assert ended == []
-    keeper.tend(woken)
-    assert (ended, keeper._child) == ([-9], None)
-    for descriptor in (woken, waker):
-        os.close(descriptor)
-    ours.close()
-    theirs.close()
+        kept.child_s_end.send(Alive())
+        kept.tend()
+    assert kept.ended == []
+    kept.tend()
+    assert (kept.ended, kept.keeper._child) == ([9], None)
+
+
+def test_a_machine_that_was_held_as_a_whole_ends_nothing(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "SIGN_SECONDS", 30.0)
+    kept.keeper._sign_until = time.monotonic() - 3600
+    sign = threading.Timer(0.1, kept.child_s_end.send, (Alive(),))
+    sign.start()
+    kept.tend()
+    sign.join()
+    assert kept.ended == []
 
 
 @pytest.mark.parametrize(("ago_seconds", "goes"), [(0, True), (299, True), (301, False)])
