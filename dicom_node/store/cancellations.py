@@ -15,9 +15,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from cxr_core.files import write_whole
+from dicom_node import logs
 from dicom_node.store.database import insert_new
 from dicom_node.store.folder import DataFolder
 from dicom_node.store.tables import deliveries, instances, results, studies
+
+log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,12 @@ def keep(folder: DataFolder, order: Cancellation) -> Path:
 
 def _kept(folder: DataFolder) -> Iterator[tuple[Path, Cancellation]]:
     for path in folder.cancelled.glob("*.json"):
-        yield path, Cancellation(**json.loads(path.read_bytes()))
+        try:
+            order = Cancellation(**json.loads(path.read_bytes()))
+        except (OSError, ValueError, TypeError) as error:  # the others count all the same
+            log.error("order not read", **logs.trouble(error))
+        else:
+            yield path, order
 
 
 def apply(database: sa.Engine, folder: DataFolder) -> int:

@@ -134,6 +134,17 @@ def test_orders_are_forgotten_with_the_last_file_of_their_studies(node: Node) ->
     assert node.kept() == []
 
 
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"\xff\xfe"])
+def test_a_damaged_order_keeps_no_other_from_its_effect(node: Node, content: bytes) -> None:
+    node.take()
+    node.cancel()
+    for name in ("0", "g"):  # whichever comes first
+        (node.folder.cancelled / f"{name}.json").write_bytes(content)
+    node.make_rows_again()
+    cancellations.forget(node.engine, node.folder)
+    assert node.one(instances).state == "cancelled"
+
+
 def test_an_order_that_cannot_be_kept_changes_nothing(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     node.take()
 
