@@ -297,6 +297,32 @@ def test_a_view_of_a_message_outlives_it():
         view[0] = 0
 
 
+def test_memory_serves_another_message_but_never_while_somebody_looks_at_it():
+    budget = MemoryBudget(2 << 20)
+
+    def message(content: bytes, limit: int = 2 << 20) -> MessageMemory:
+        memory = MessageMemory(budget, limit)
+        with memory.room(len(content)) as place:
+            place[:] = content
+        return memory
+
+    first = message(b"a" * 1_500_000)
+    with first.whole() as view:
+        first.close()
+        second = message(b"b" * 1_500_000)
+        assert bytes(view) == b"a" * 1_500_000
+    second.close()
+    third = message(b"c" * 10)
+    assert bytes(third.whole()) == b"c" * 10
+    third.room(1_000_000).release()
+    assert bytes(third.whole()[10:20]) in (b"a" * 10, b"b" * 10)  # an earlier message's pages, not cleared ones
+    with pytest.raises(MessageTooLargeError, match="all messages together"):
+        message(b"d")
+    third.close()
+    with pytest.raises(MessageTooLargeError, match="more than 1 MiB"):
+        message(b"e" * 1_000_000, 1 << 20).room(100_000)
+
+
 # Peers that do not speak DICOM
 
 
