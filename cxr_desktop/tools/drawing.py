@@ -50,6 +50,11 @@ class DrawTool(BaseTool):
         self._crosshair = Crosshair()
         self._editor = Editor(layer)
 
+    def begin(self) -> None:
+        """Nobody draws on what is hidden."""
+        self._layer.set_shown(True)
+        super().begin()
+
     def hint(self) -> str:
         """Which point comes next."""
         return f"{self._kind.title} {self._prompt()}"
@@ -200,6 +205,7 @@ class CalibrateTool(DrawTool):
 
     def __init__(self, layer: MeasurementLayer) -> None:
         super().__init__(layer, "tool_calibrate", Calibration, (2,))
+        self._asking = False
 
     def _drawn_kind(self) -> type[Measurement]:
         return Length
@@ -219,6 +225,16 @@ class CalibrateTool(DrawTool):
         dialog.doubleValueSelected.connect(
             lambda length_mm: model.add(Calibration(points=drawn.points, length_mm=length_mm))
         )
-        dialog.finished.connect(lambda: self._layer.set_preview(None))
+        dialog.finished.connect(self._asked)
         self._layer.set_preview(drawn)
+        self._asking = True
         dialog.open()
+
+    def _asked(self) -> None:
+        self._asking = False
+        self._layer.set_preview(None)
+
+    def _show(self, view: ImageView, point: PixelPoint) -> None:
+        """The line stays while its length is asked for."""
+        if not self._asking:
+            super()._show(view, point)

@@ -260,6 +260,7 @@ def test_a_calibration_asks_for_the_length_and_marks_every_value(bench: Bench, q
     dialog = bench.view.findChild(QInputDialog)
     assert dialog is not None
     assert [one.title for one in bench.drawn] == ["Length"]
+    assert len(bench.tools.layer.drawings()) == 2  # the line that is asked about stays
     dialog.setDoubleValue(50.0)
     with qtbot.waitSignal(dialog.finished):
         dialog.accept()
@@ -283,6 +284,14 @@ def test_a_calibration_that_is_not_given_changes_nothing(bench: Bench) -> None:
 
     assert bench.drawn == ()
     assert bench.tools.layer.drawings() == []
+
+
+def test_a_drawing_tool_shows_what_was_hidden(bench: Bench) -> None:
+    bench.model.add(Length(points=(PixelPoint(0, 0), PixelPoint(100, 0))))
+    bench.tools.layer.set_shown(False)
+    bench.tools.choose("tool_length")
+
+    assert len(bench.tools.layer.drawings()) == 1
 
 
 def test_a_second_calibration_takes_the_place_of_the_first(bench: Bench) -> None:
