@@ -153,14 +153,22 @@ class FilmView(QGraphicsView):
 
     @property
     def shown_centre(self) -> PixelPoint:
-        """The place of the image at the centre of the view, as shown now."""
-        return self.to_image(QRectF(self.viewport().rect()).center())
+        """The place of the image at the centre of the view; on the screen it is off by half a device pixel at most."""
+        if self._display is None or self._placement is None:
+            return PixelPoint(0, 0)
+        return self._display.centre or PixelPoint(self._placement.columns / 2, self._placement.rows / 2)
 
     def zoom_about(self, point: PixelPoint, factor: float) -> None:
         """Zoom with a place of the image staying where it is."""
         if self._display is not None:
             zoomed = displays.zoomed_about(self._display, point, factor, zoom=self.shown_zoom, centre=self.shown_centre)
             self.set_display(zoomed)
+
+    def zoom_at(self, position: QPointF, factor: float) -> None:
+        """Zoom with what is at a position of the view (logical pixels of the viewport) staying there."""
+        # From the centre as it was meant, for what it was rounded by would grow with every step.
+        here, middle = self.to_image(position), self.to_image(QRectF(self.viewport().rect()).center())
+        self.zoom_about(self.shown_centre.moved(here.x - middle.x, here.y - middle.y), factor)
 
     def zoom_to(self, zoom: float) -> None:
         """Show so many device pixels for an image column, the centre of the view staying; 1 is pixel on pixel."""
@@ -170,7 +178,9 @@ class FilmView(QGraphicsView):
     def pan_by(self, dx: float, dy: float) -> None:
         """Move the image by logical pixels of the view."""
         if self._display is not None:
-            centre = self.to_image(QRectF(self.viewport().rect()).center() - QPointF(dx, dy))
+            # From where the centre was meant to be, not from where it was rounded to: many small moves add up exactly.
+            here, there = self.to_image(QPointF(0, 0)), self.to_image(QPointF(dx, dy))
+            centre = self.shown_centre.moved(here.x - there.x, here.y - there.y)
             self.set_display(replace(self._display, zoom=self.shown_zoom, centre=centre))
 
     def drawBackground(self, painter: QPainter, rect: QRectF | QRect) -> None:

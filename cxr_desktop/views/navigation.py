@@ -63,5 +63,5 @@ class Navigation:
         """Zoom about the cursor; pixel by pixel on a touch pad too."""
         steps = event.angleDelta().y() / _WHEEL_STEP
         if steps:
-            view.zoom_about(view.to_image(event.position()), _WHEEL_FACTOR**steps)
+            view.zoom_at(event.position(), _WHEEL_FACTOR**steps)
         event.accept()
