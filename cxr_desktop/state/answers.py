@@ -33,8 +33,11 @@ class AnswerWords:
     """An answer for a reader."""
 
     kind: AnswerKind
-    verdict: str
-    """The one line: the answer, and its score where a verdict stands on it."""
+    answer: str
+    """In words, without its score."""
+
+    basis: str = ""
+    """The score that a verdict stands on, and what it is calibrated for; empty where none does."""
 
     caution: str | None = None
     """What has to stand beside it."""
@@ -47,6 +50,11 @@ class AnswerWords:
 
     score: float | None = None
     """The positive class's calibrated probability, else the highest of a finding; None without a prediction."""
+
+    @property
+    def verdict(self) -> str:
+        """The one line: answer and score."""
+        return f"{self.answer} ({self.basis})" if self.basis else self.answer
 
 
 NOT_ANALYSED = AnswerWords("not_analysed", "Not analysed yet: no model was asked")
@@ -61,10 +69,12 @@ def words_of(answer: Answer | None) -> AnswerWords:
         if result.status == "refused":
             return AnswerWords("refused", f"Not analysed, refused: {result.reason}", warnings=result.warnings)
         return AnswerWords("failed", f"Not analysed, failed: {result.reason}", warnings=result.warnings)
-    kind, verdict = _verdict(prediction, manifest)
+    kind, said = _verdict(prediction, manifest)
+    given = kind in ("positive", "negative", "indeterminate") and manifest.task != "multi_label"
     return AnswerWords(
         kind=kind,
-        verdict=verdict,
+        answer=said,
+        basis=_basis(prediction, manifest) if given else "",
         caution=caveat(prediction),
         details=tuple(_details(prediction, manifest, kind)),
         # Those of population and domain have a line of their own.
@@ -147,12 +157,12 @@ def _verdict(prediction: Prediction, manifest: Manifest) -> tuple[AnswerKind, st
     if manifest.task == "multi_label":
         return _of_findings(prediction, manifest)
     if prediction.verdict == INDETERMINATE:
-        return "indeterminate", f"Indeterminate: this model does not decide here {_scored(prediction, manifest)}"
+        return "indeterminate", "Indeterminate: this model does not decide here"
     meaning = next(label.meaning for label in manifest.labels if label.name == prediction.verdict)
     said = f"{meaning[:1].upper()}{meaning[1:]}"
     if not is_positive(prediction, manifest):
-        return "negative", f"{_closed(said)} {_scored(prediction, manifest)}"
-    return "positive", f"{said} found by this model; {NOTHING_ELSE} {_scored(prediction, manifest)}"
+        return "negative", said if NOTHING_ELSE in said else f"{said}; {NOTHING_ELSE}"
+    return "positive", f"{said} found by this model; {NOTHING_ELSE}"
 
 
 def _of_findings(prediction: Prediction, manifest: Manifest) -> tuple[AnswerKind, str]:
@@ -167,17 +177,12 @@ def _of_findings(prediction: Prediction, manifest: Manifest) -> tuple[AnswerKind
     return "negative", f"None of this model's {len(prediction.findings)} findings reaches its threshold; {NOTHING_ELSE}"
 
 
-def _closed(said: str) -> str:
-    return said if NOTHING_ELSE in said else f"{said}; {NOTHING_ELSE}"
-
-
-def _scored(prediction: Prediction, manifest: Manifest) -> str:
-    """The score that a verdict stands on, in brackets."""
+def _basis(prediction: Prediction, manifest: Manifest) -> str:
     if prediction.prevalence is not None:
         for_share = f"calibrated for a share of {share_words(prediction.prevalence)} with {manifest.positive}"
     else:
         for_share = "calibrated for classes that are equally frequent"
-    return f"(score {score_words(prediction.probability)}, {for_share})"
+    return f"score {score_words(prediction.probability)}, {for_share}"
 
 
 def _details(prediction: Prediction, manifest: Manifest, kind: AnswerKind) -> list[tuple[str, str]]:
@@ -204,7 +209,7 @@ def _details(prediction: Prediction, manifest: Manifest, kind: AnswerKind) -> li
         film = f"out of domain ({distance}): {prediction.domain_reason}"
     lines.append(("Film", film))
     lines.append(("Prevalence", _prevalence(prediction, manifest)))
-    lines.append(("Model", f"{model_words(prediction)}, validated for {patients}"))
+    lines.append(("Model", f"{model_words(prediction)}, bundle {prediction.model.sha256[:12]}"))
     return lines
 
 

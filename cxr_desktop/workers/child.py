@@ -84,11 +84,16 @@ class ChildProcess(QObject):
         return ticket
 
     def cancel(self, ticket: int) -> None:
-        """Drop a request. The child is ended if it has it; those in the queue go to a new one."""
+        """Drop a request. A child that has it, or one that nobody waits for, is ended; the queue goes to a new one."""
         with self._lock:
             self._open.discard(ticket)
-            if self._running == ticket:
+            if self._running is not None and self._running not in self._open:
                 self._end_child()
+
+    def forget(self, ticket: int) -> None:
+        """Drop a request, but let the child finish it where it has it."""
+        with self._lock:
+            self._open.discard(ticket)
 
     def stop(self) -> None:
         """Drop everything, and end child and thread."""

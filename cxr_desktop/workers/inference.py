@@ -121,6 +121,11 @@ class Inference(QObject):
             for model in self._warmed:
                 self._put(Warm(model, self.settings))
 
+    def forget(self, ticket: int) -> None:
+        """Hear no more of a request; what is being worked on is finished, so that the model stays loaded."""
+        if self._requests.pop(ticket, None) is not None:
+            self._child.forget(ticket)
+
     def stop(self) -> None:
         """End the process; nothing more is heard of what was asked."""
         self._requests.clear()

@@ -148,6 +148,28 @@ def test_a_cancelled_request_ends_at_once_and_the_others_go_on(qtbot: QtBot, chi
     assert gone(pid)
 
 
+def test_what_is_forgotten_is_finished_unheard(qtbot: QtBot, child: ChildProcess, heard: Heard) -> None:
+    forgotten, waiting, last = child.ask(("echo", 1)), child.ask(("echo", 2)), child.ask(("pid", None))
+    child.forget(forgotten)
+    child.forget(waiting)
+    qtbot.waitUntil(lambda: last in heard.ends, timeout=PATIENCE_MS)
+    assert heard.replies == {last: [child.pid]}
+    assert list(heard.ends) == [last]
+
+
+def test_what_waits_behind_a_forgotten_request_can_be_cancelled(
+    qtbot: QtBot, child: ChildProcess, heard: Heard
+) -> None:
+    stuck = child.ask(("wait", None))
+    qtbot.waitUntil(lambda: stuck in heard.replies, timeout=PATIENCE_MS)
+    child.forget(stuck)
+    waiting = child.ask(("echo", 1))
+    child.cancel(waiting)
+    after = child.ask(("echo", 2))
+    qtbot.waitUntil(lambda: after in heard.ends, timeout=PATIENCE_MS)
+    assert heard.replies[after] == [2]
+
+
 def test_cancelling_what_has_ended_harms_nobody(qtbot: QtBot, child: ChildProcess, heard: Heard) -> None:
     first = child.ask(("echo", 1))
     qtbot.waitUntil(lambda: first in heard.ends, timeout=PATIENCE_MS)
