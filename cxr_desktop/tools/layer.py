@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from textwrap import shorten
 
-from PySide6.QtCore import QObject, QPointF, QRectF, Qt, Signal
+from PySide6.QtCore import QObject, QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QTransform
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
@@ -34,6 +35,8 @@ REACH = 6.0
 _MARGIN, _EDGE_TEXT = 4, 46
 #: A view narrower than this (logical pixels) shows the first line of a label, and that there are warnings.
 _NARROW = 460
+#: Of a comment in a label, in characters; the list shows it in full.
+_COMMENT_LENGTH = 60
 #: Above the film, below the magnifier.
 _HEIGHT = 10.0
 #: Larger than any image: what is drawn here is small on the screen and may lie anywhere.
@@ -41,12 +44,7 @@ _EVERYWHERE = QRectF(-1e5, -1e5, 1.1e6, 1.1e6)
 
 
 class MeasurementLayer(QObject):
-    """What a view shows of a model, and what the tools show beside it.
-
-    Signals: modelChanged(MeasurementModel | None).
-    """
-
-    modelChanged = Signal(object)
+    """What a view shows of a model, and what the tools show beside it."""
 
     def __init__(self, view: ImageView) -> None:
         super().__init__(view)
@@ -76,8 +74,12 @@ class MeasurementLayer(QObject):
         if model is not None:
             model.changed.connect(self.update)
             model.selectionChanged.connect(self._selection_changed)
-        self.modelChanged.emit(model)
         self.update()
+
+    @property
+    def shown(self) -> bool:
+        """Whether measurements are shown."""
+        return self._shown
 
     def set_shown(self, shown: bool) -> None:
         """Show or hide all measurements."""
@@ -199,8 +201,9 @@ def export_painter(model: MeasurementModel) -> Callable[[QPainter, QTransform, Q
 
 
 def label_lines(values: Values, measurement: Measurement) -> tuple[str, ...]:
-    """The lines of a label: the values, then the comment."""
-    return (*values.lines, measurement.comment) if measurement.comment else values.lines
+    """The lines of a label: the values, then the comment as far as a line reaches."""
+    comment = shorten(measurement.comment, _COMMENT_LENGTH, placeholder=" ...")
+    return (*values.lines, comment) if comment else values.lines
 
 
 def _within(off: QPointF, reach: float) -> bool:

@@ -20,11 +20,10 @@ from cxr_desktop.views.image_view import ImageView
 class Toolbox(QObject):
     """All tools of one view; one of them has the left button and the keys.
 
-    Signals: hintChanged(str), words on what the next click or key does; chosen(str), the name of the tool.
+    Signals: hintChanged(str), words on what the next click or key does.
     """
 
     hintChanged = Signal(str)
-    chosen = Signal(str)
 
     def __init__(self, view: ImageView) -> None:
         super().__init__(view)
@@ -67,7 +66,6 @@ class Toolbox(QObject):
         self._tool = self._tools[name]
         self._view.set_tool(self._tool)
         self._tool.begin()
-        self.chosen.emit(name)
 
     def set_model(self, model: MeasurementModel | None) -> None:
         """Show and draw measurements of the image that the view shows; None of none."""

@@ -66,6 +66,7 @@ COMMANDS = (
     Command("tool_magnifier", "Tools", "Magnifier", "L", "image", True, "tool"),
     Command("tool_probe", "Tools", "Pixel probe", "X", "image", True, "tool"),
     Command("tool_select", "Tools", "Select and edit measurements", "S", "image", True, "tool", True),
+    Command("hide_measurements", "Tools", "Hide or show measurements", "J", "image"),
     Command("tool_length", "Tools", "Length", "D", "image", True, "tool"),
     Command("tool_angle", "Tools", "Angle", "K", "image", True, "tool"),
     Command("tool_cobb", "Tools", "Angle of two lines", "Shift+K", "image", True, "tool"),

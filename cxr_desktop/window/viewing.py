@@ -289,6 +289,7 @@ class Viewing(QObject):
         actions["undo"].triggered.connect(lambda: self._undo("undo"))
         actions["redo"].triggered.connect(lambda: self._undo("redo"))
         actions["delete"].triggered.connect(lambda: self.area.active.toolbox.delete_selected())
+        actions["hide_measurements"].triggered.connect(self._hide_measurements)
         actions["close_study"].triggered.connect(self.close)
         actions["prior"].triggered.connect(self.hang_prior)
         actions["other_prior"].triggered.connect(self._other_prior)
@@ -326,6 +327,12 @@ class Viewing(QObject):
             pane.toolbox.choose(name)
         self._window.actions_[name].setChecked(True)
         self.area.active.view.setFocus()
+
+    def _hide_measurements(self) -> None:
+        """In every pane; once more shows them."""
+        shown = not self.area.active.toolbox.layer.shown
+        for pane in self.area.panes:
+            pane.toolbox.layer.set_shown(shown)
 
     def _undo(self, what: str) -> None:
         model = self.area.active.model

@@ -248,6 +248,15 @@ def test_a_change_is_told_once(bench: Bench, line: Measurement) -> None:
     assert told == [1]
 
 
+def test_a_long_comment_is_cut_in_the_film(bench: Bench, line: Measurement) -> None:
+    bench.model.set_comment(line.id, "a word " * 40)
+
+    assert bench.only.comment == "a word " * 40
+    (drawing,) = bench.tools.layer.drawings()
+    assert drawing.lines[1].startswith("a word a word")
+    assert len(drawing.lines[1]) <= 60
+
+
 def test_hidden_measurements_cannot_be_taken(bench: Bench, line: Measurement) -> None:
     bench.tools.layer.set_shown(False)
 
