@@ -146,16 +146,5 @@ def insert_new(engine: sa.Engine, table: sa.Table, values: Mapping[str, Any]) ->
     return insert.returning(*table.primary_key.columns)
 
 
-def upsert(
-    engine: sa.Engine, table: sa.Table, values: Mapping[str, Any], changes: Mapping[str, Any]
-) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT that changes a row with the same primary key instead."""
-    return (
-        _insert(engine, table)
-        .values(**values)
-        .on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=dict(changes))
-    )
-
-
 def _insert(engine: sa.Engine, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
     return postgresql.insert(table) if engine.dialect.name == "postgresql" else sqlite.insert(table)
