@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from PySide6.QtCore import QRectF
-from PySide6.QtGui import QColor, QPainter
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QColor, QFontMetricsF, QPainter
 
 from cxr_desktop.state.corner_text import Corner, CornerLines
 from cxr_desktop.state.orientation import EdgeLetters
-from cxr_desktop.views.text import AMBER, WHITE, OutlinedText
+from cxr_desktop.views.text import AMBER, OutlinedText, font_of
 
 _MARK_GROUND = QColor(0, 0, 0, 200)
 
@@ -34,8 +34,11 @@ def draw_decorations(
 
     The painter has no transformation.
     """
-    margin = size * 0.6
-    step = size * 1.3
+    margin, step = size * 0.6, size * 1.3
+    metrics = QFontMetricsF(font_of(size))
+    large = round(size * 1.5)
+    # The other corner and the letter between them have to be read as well.
+    widest = area.width() / 2 - margin - large
     places: dict[Corner, QRectF] = {}
     for corner, lines in decorations.corners.items():
         across = 1.0 if corner.endswith("right") else 0.0
@@ -43,9 +46,9 @@ def draw_decorations(
         y = area.top() + margin / 2 if corner.startswith("top") else area.bottom() - margin / 2 - step * len(lines)
         place = QRectF(x, y, 0, 0)
         for number, line in enumerate(lines):
-            place = place.united(text.draw(painter, line, x, y + number * step, size, across=across))
+            fitting = metrics.elidedText(line, Qt.TextElideMode.ElideRight, widest)
+            place = place.united(text.draw(painter, fitting, x, y + number * step, size, across=across))
         places[corner] = place
-    large = round(size * 1.5)
     middle = area.center()
     letters = decorations.letters
     top, bottom = area.top() + margin / 2, area.bottom() - margin / 2
@@ -59,10 +62,26 @@ def draw_decorations(
     if letters.right:
         text.draw(painter, letters.right, area.right() - margin, middle.y() - large / 2, large, across=1.0, bold=True)
     if decorations.turned:
-        _badge(painter, text, decorations.turned, middle.x(), top + margin, round(size * 1.15))
+        bold = round(size * 1.15)
+        width = QFontMetricsF(font_of(bold, bold=True)).horizontalAdvance(decorations.turned) + 2 * bold
+        y = top + margin
+        for corner, place in places.items():
+            if corner.startswith("top") and _beside(place, middle.x(), width, y):
+                y = max(y, place.bottom() + margin)
+        _badge(painter, text, decorations.turned, middle.x(), y, bold)
     if decorations.fidelity:
-        text.draw(painter, decorations.fidelity, middle.x(), bottom - step, size, across=0.5, colour=WHITE)
+        width = metrics.horizontalAdvance(decorations.fidelity) + size
+        y = bottom - step
+        for corner, place in places.items():
+            if corner.startswith("bottom") and _beside(place, middle.x(), width, y):
+                y = min(y, place.top() - step)
+        text.draw(painter, decorations.fidelity, middle.x(), y, size, across=0.5)
     return places
+
+
+def _beside(place: QRectF, x: float, width: float, y: float) -> bool:
+    """Whether a line of that width, centred on `x` at `y`, would run into what stands there."""
+    return place.intersects(QRectF(x - width / 2, y, width, place.height()))
 
 
 def _badge(painter: QPainter, text: OutlinedText, words: str, x: float, y: float, size: int) -> None:
