@@ -13,6 +13,8 @@ from cxr_desktop.state.geometry import PixelPoint
 
 #: Farther than this from the image's corner no point is meant, in pixels: what a damaged record says.
 FARTHEST_PIXEL = 1e6
+#: A calibration line shorter than this is none.
+_SHORTEST_PIXELS = 0.01
 
 
 class MeasurementError(CxrError):
@@ -141,7 +143,8 @@ class Calibration(Measurement):
         Measurement.__post_init__(self)
         if not (math.isfinite(self.length_mm) and 0 < self.length_mm <= FARTHEST_PIXEL):
             raise MeasurementError("a known length that is no length", "millimetres above 0", "type it again")
-        if self.points[0] == self.points[1]:
+        start, end = self.points
+        if math.hypot(end.x - start.x, end.y - start.y) < _SHORTEST_PIXELS:
             raise MeasurementError("a calibration line without extent", "two places", "draw it again")
 
 

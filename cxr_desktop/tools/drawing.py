@@ -57,7 +57,8 @@ class DrawTool(BaseTool):
 
     def hint(self) -> str:
         """Which point comes next."""
-        return f"{self._kind.title} {self._prompt()}"
+        how = "" if self._points else self.tr(" (click, or Enter and arrows)")
+        return f"{self._kind.title} {self._prompt()}{how}"
 
     def _prompt(self) -> str:
         number = self.tr("{number} of {all}").format(number=len(self._points) + 1, all=len(self._kind.prompts))
@@ -129,8 +130,9 @@ class DrawTool(BaseTool):
         elif event.key() in ENTER and self._crosshair.point is None:
             self._show(view, self._crosshair.shown(view))  # a point is set where it is seen that it will be
         elif event.key() in ENTER and self._crosshair.point is not None:
-            self._set(view, self._crosshair.point)
-            self._show(view, self._crosshair.shown(view))
+            point = self._crosshair.point
+            self._set(view, point)
+            self._show(view, point)
         elif event.key() == Qt.Key.Key_Backspace:
             self._points = self._points[:-1]
             self._show(view, self._crosshair.point or view.shown_centre)
@@ -144,11 +146,11 @@ class DrawTool(BaseTool):
         """Nothing is drawn."""
         self._editor.cancel()
         self._reset()
-        self._crosshair.point = None
         self._layer.set_note(None)
 
     def _reset(self) -> None:
         self._points, self._begun, self._pressed = (), None, None
+        self._crosshair.point = None  # arrows now move what was drawn
         self._layer.set_preview(None)
         self.hintChanged.emit(self.hint())
 
@@ -192,8 +194,8 @@ class DrawTool(BaseTool):
         else:
             self._layer.set_preview(None)
         keys = self._crosshair.point is not None
-        # A line of two points needs no words beside the mouse; where there are more, the next one is said.
-        says = (last > 1 or keys) and len(self._points) < last
+        # A line of two points needs no words beside the mouse, nor does who has not begun.
+        says = len(self._points) < last and (keys or bool(self._points))
         if says or keys:
             self._layer.set_note(point, *((self._prompt(),) if says else ()), crosshair=keys)
         else:

@@ -435,6 +435,7 @@ def test_the_codes_of_view_and_position_are_those_of_the_standard() -> None:
         (lambda: Length(points=at((1, math.nan), (1, 1))), "a point far outside the image (Length)"),
         (lambda: Length(points=at((1, 1e9), (1, 1))), "a point far outside the image (Length)"),
         (lambda: Calibration(points=at((1, 1), (1, 1)), length_mm=5), "a calibration line without extent"),
+        (lambda: Calibration(points=at((1, 1), (1, 1.001)), length_mm=5), "a calibration line without extent"),
         (lambda: Calibration(points=at((1, 1), (1, 2)), length_mm=0), "a known length that is no length"),
         (lambda: Calibration(points=at((1, 1), (1, 2)), length_mm=math.nan), "a known length that is no length"),
     ],

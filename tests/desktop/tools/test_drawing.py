@@ -108,7 +108,33 @@ def test_the_hint_says_the_next_point(bench: Bench) -> None:
     bench.tools.choose("tool_angle")
     bench.click(60, 60)
 
-    assert hints == ["Angle 1 of 3: the end of one arm", "Angle 2 of 3: the vertex"]
+    assert hints == [
+        "Angle 1 of 3: the end of one arm (click, or Enter and arrows)",
+        "Angle 2 of 3: the vertex",
+    ]
+
+
+def test_words_beside_the_mouse_say_the_next_point_once_it_is_begun(bench: Bench) -> None:
+    bench.tools.choose("tool_angle")
+    bench.hover(50, 50)
+    assert bench.tools.layer._note is None
+    bench.click(60, 60)
+    bench.hover(90, 90)
+    assert bench.tools.layer._note is not None
+    assert bench.tools.layer._note[1].lines == ("2 of 3: the vertex",)
+    bench.click(160, 160)
+    bench.click(260, 60)
+    assert bench.tools.layer._note is None
+
+
+def test_arrows_move_what_the_keyboard_has_drawn(bench: Bench) -> None:
+    bench.tools.choose("tool_length")
+    bench.key(Qt.Key.Key_Return, times=2)
+    bench.key(Qt.Key.Key_Right, SHIFT)
+    bench.key(Qt.Key.Key_Return)
+    bench.key(Qt.Key.Key_Down)
+
+    assert bench.only.points == (PixelPoint(200.5, 151.5), PixelPoint(210.5, 151.5))
 
 
 def test_escape_gives_up_what_is_begun_and_then_the_selection(bench: Bench) -> None:
