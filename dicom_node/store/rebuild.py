@@ -12,12 +12,12 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from cxr_core.errors import OutputError
 from cxr_core.files import write_whole
 from dicom_node import logs
+from dicom_node.node_error import PassingError
 from dicom_node.settings import NodeSettings
 from dicom_node.store import cancellations, receipts
-from dicom_node.store.database import DatabaseError
+from dicom_node.store.database import DatabaseAwayError
 from dicom_node.store.folder import DataFolder
 from dicom_node.store.header import NotUnderstoodError, read_header, uid
 from dicom_node.store.part10 import read
@@ -42,13 +42,13 @@ def is_needed(database: sa.Engine, folder: DataFolder) -> bool:
 def rebuild(settings: NodeSettings, database: sa.Engine, folder: DataFolder) -> int:
     """Record every object of the folder, in the order in which they came; how many. What is recorded stays.
 
-    Raises DatabaseError or OutputError where nothing can be written; the next start begins again then.
+    Raises PassingError where nothing can be written now; the next start begins again.
     """
     count = 0
     try:
         write_whole(_begun(folder), b"", private=True)
     except OSError as error:
-        raise OutputError(
+        raise PassingError(
             f"a data folder that cannot be written ({error.strerror})", "one with space", "make some"
         ) from error
     for path in sorted(folder.objects.glob("*.dcm"), key=lambda path: path.stat().st_mtime):
@@ -56,7 +56,7 @@ def rebuild(settings: NodeSettings, database: sa.Engine, folder: DataFolder) -> 
             count += receipts.record(database, _receipt(settings, database, path))
         except sa.exc.SQLAlchemyError as error:
             kind = type(getattr(error, "orig", None) or error).__name__
-            raise DatabaseError(
+            raise DatabaseAwayError(
                 f"a database that cannot be written ({kind})", "one with space", "make some, and start again"
             ) from error
         except Exception as error:  # noqa: BLE001  # pydicom raises many kinds on damage; the others go on

@@ -11,10 +11,11 @@ import pytest
 import sqlalchemy as sa
 
 from cxr_core.errors import OutputError
+from dicom_node.node_error import PassingError
 from dicom_node.settings import NodeSettings, settings_of
 from dicom_node.store import cancellations, completions, orders, rebuild, receipts
 from dicom_node.store.completions import Wanted
-from dicom_node.store.database import DatabaseError
+from dicom_node.store.database import DatabaseAwayError
 from dicom_node.store.retention import Retention
 from dicom_node.store.sink import StoreSink
 from dicom_node.store.tables import metadata
@@ -184,7 +185,7 @@ def test_rows_that_were_not_all_made_again_are_made_at_the_next_start(
         return record(engine, receipt)
 
     monkeypatch.setattr(receipts, "record", full)
-    with pytest.raises(DatabaseError, match="a database that cannot be written"):
+    with pytest.raises(DatabaseAwayError, match="a database that cannot be written"):
         rebuild.rebuild(SETTINGS, node.engine, node.folder)
     monkeypatch.setattr(receipts, "record", record)
     assert len(node.all(instances)) == 1
@@ -192,3 +193,19 @@ def test_rows_that_were_not_all_made_again_are_made_at_the_next_start(
     assert rebuild.rebuild(SETTINGS, node.engine, node.folder) == 2
     assert len(node.all(instances)) == 3
     assert not rebuild.is_needed(node.engine, node.folder)
+
+
+def test_a_folder_that_cannot_be_written_is_told_and_may_be_over_at_the_next_start(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.take()
+    node.lose_rows()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rebuild, "write_whole", full)
+        with pytest.raises(PassingError, match="No space left on device"):
+            rebuild.rebuild(SETTINGS, node.engine, node.folder)
+    assert rebuild.is_needed(node.engine, node.folder)
