@@ -53,8 +53,6 @@ class Values:
     """For a label in the image: the values in a few short lines; every length says what it is a length of."""
 
     warnings: tuple[str, ...] = ()
-    spacing: str = ""
-    """What the millimetres are: "at the detector", "by manual calibration" ...; "" where there are none."""
 
     @property
     def summary(self) -> str:
@@ -106,7 +104,7 @@ def _calibration(line: Calibration) -> Values:
 
 def _length(line: Length, scale: Scale) -> Values:
     quantity = Quantity("Length", scale.distance(*line.points), _unit(scale))
-    return Values(line.title, (quantity,), (_of(quantity.text, scale),), scale.warnings, scale.words)
+    return Values(line.title, (quantity,), (_of(quantity.text, scale),), scale.warnings)
 
 
 def _unit(scale: Scale) -> Literal["mm", "px"]:
@@ -155,7 +153,7 @@ def _region(region: Rectangle | Ellipse, loaded: LoadedImage, scale: Scale) -> V
             f"Mean {mean.text}, SD {deviation.text}",
             f"Min {minimum.text}, max {maximum.text}, {pixels.text}",
         ]
-    return Values(region.title, tuple(quantities), tuple(lines), tuple(warnings), scale.words)
+    return Values(region.title, tuple(quantities), tuple(lines), tuple(warnings))
 
 
 def _decimals(value: float) -> int:
@@ -172,4 +170,4 @@ def _cardiothoracic(drawn: CardiothoracicRatio, loaded: LoadedImage, scale: Scal
     thoracic = Quantity("Thoracic width", parts.thoracic, _unit(scale))
     widths = _of(f"heart {cardiac.text}, chest {thoracic.text}", scale)
     warnings = scale.warnings + cardiothoracic_warnings(parts, loaded)
-    return Values(drawn.title, (ratio, cardiac, thoracic), (f"CTR {ratio.text}", widths), warnings, scale.words)
+    return Values(drawn.title, (ratio, cardiac, thoracic), (f"CTR {ratio.text}", widths), warnings)
