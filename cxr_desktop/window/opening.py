@@ -25,8 +25,8 @@ class Opening(QObject):
     -------
     chosen(InstanceRecord), chosenAsPrior(InstanceRecord), tagsWanted(InstanceRecord)
         As the browser tells.
-    listedFirst(InstanceRecord)
-        The first image of what was opened just now: so that one file that is opened is seen at once.
+    arrived(InstanceRecord)
+        The first image of what was opened just now, or the one that was wanted of it: to be seen at once.
     forgotten
         Everything that was opened is forgotten.
     """
@@ -34,7 +34,7 @@ class Opening(QObject):
     chosen = Signal(object)
     chosenAsPrior = Signal(object)
     tagsWanted = Signal(object)
-    listedFirst = Signal(object)
+    arrived = Signal(object)
     forgotten = Signal()
 
     def __init__(self, window: MainWindow, index: Index, keep: Callable[[], bool]) -> None:
@@ -43,7 +43,8 @@ class Opening(QObject):
         self.browser = StudyBrowser(window)
         file = index.path if keep() and not index.in_memory else None
         self._scanner, self._thumbnails = Scanner(file, self), Thumbnails(file, self)
-        self._waits_for_first = False
+        self._waiting = False
+        self._wanted: str | None = None
         self._folder = str(Path.home())
         window.docks["studies"].setWidget(self.browser)
         window.dropped.connect(self.open)
@@ -66,10 +67,10 @@ class Opening(QObject):
             window.actions_[name].triggered.connect(slot)
         self._show_recent()
 
-    def open(self, paths: list[str]) -> None:
-        """List what is behind some paths; the first image of it is told."""
+    def open(self, paths: list[str], wanted: str | None = None) -> None:
+        """List what is behind some paths, and tell of the first image of it, or of the one with the name `wanted`."""
         if paths:
-            self._waits_for_first = True
+            self._waiting, self._wanted = True, wanted
             self._window.docks["studies"].show()
             self._scanner.scan(paths)
             self.browser.set_busy(True)
@@ -175,17 +176,18 @@ class Opening(QObject):
         self.browser.add(listed)
         if listed.trouble:
             self._window.messages.tell(listed.trouble, "warning")
-        first = next((record for record in listed.records if record.kind == "image"), None)
-        if self._waits_for_first and first is not None:
-            self._waits_for_first = False
-            self.listedFirst.emit(first)
+        images = (record for record in listed.records if record.kind == "image")
+        found = next((record for record in images if self._wanted in (None, record.name)), None)
+        if self._waiting and found is not None:
+            self._waiting = False
+            self.arrived.emit(found)
 
     def _ended(self, words: str) -> None:
         self.browser.set_busy(self._scanner.busy)
         if words:
             self._window.messages.tell(words)
-        elif self._waits_for_first and not self._scanner.busy:
-            self._waits_for_first = False
+        elif self._waiting and not self._scanner.busy:
+            self._waiting = False
             self._window.messages.tell(
                 self.tr("No image was found in what was opened; the list of studies says why."), "warning"
             )

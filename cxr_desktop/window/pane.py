@@ -1,8 +1,6 @@
-"""One film on the screen: its view, tools and measurements, the line that says what it is, and its reading clock."""
+"""One film on the screen: its view, tools and measurements, what it is, and what models said about it."""
 
 from __future__ import annotations
-
-import time
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
@@ -11,7 +9,6 @@ from cxr_desktop.state.answers import Answer, words_of
 from cxr_desktop.state.corner_text import shown_date
 from cxr_desktop.state.display import DisplayState
 from cxr_desktop.state.linked import Shown
-from cxr_desktop.state.opinion import ReadingClock
 from cxr_desktop.state.records import LoadedImage
 from cxr_desktop.tools.measurements import MeasurementModel
 from cxr_desktop.tools.toolbox import Toolbox
@@ -42,9 +39,8 @@ class Pane(QWidget):
         self.view.setAccessibleName(name)
         self.view.installEventFilter(self)
         self.toolbox = Toolbox(self.view)
-        self.clock = ReadingClock()
-        self.answers: dict[str, Answer] = {}
-        """What models said about this film, by digest of the bundle."""
+        self.answers: list[Answer] = []
+        """What models said about this film."""
 
         self._model: MeasurementModel | None = None
         self._before: DisplayState | None = None
@@ -80,7 +76,7 @@ class Pane(QWidget):
         """Show a film with its measurements; None of nothing."""
         if self._model is not None:
             self._model.changed.disconnect(self.measured)
-        self.answers = {}
+        self.answers = []
         self.set_verdict([])
         self._before = None  # another film is no change of this one
         self.view.show_image(loaded)
@@ -89,10 +85,6 @@ class Pane(QWidget):
             model.changed.connect(self.measured)
         self.toolbox.set_model(model)
         self.set_title(title)
-        if loaded is None:
-            self.clock.nothing_shown()
-        else:
-            self.clock.image_shown(time.monotonic())
 
     def set_title(self, title: str) -> None:
         """Write what the film is over it, where two hang beside each other; "" for nothing."""

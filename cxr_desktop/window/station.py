@@ -7,13 +7,22 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QThreadPool, Signal
 
+from cxr_desktop.panels.welcome import Welcome
 from cxr_desktop.state.index import Index
 from cxr_desktop.state.places import Places
 from cxr_desktop.state.settings import ViewerSettings, write_settings
+from cxr_desktop.views.test_pattern import tg18_pattern
+from cxr_desktop.window.actions import COMMANDS, translated
+from cxr_desktop.window.answering import Answering
+from cxr_desktop.window.batching import Batching
 from cxr_desktop.window.helping import Helping
 from cxr_desktop.window.main_window import MainWindow
 from cxr_desktop.window.opening import Opening
+from cxr_desktop.window.tags import Tags
 from cxr_desktop.window.viewing import Viewing
+
+#: What a newcomer needs first.
+_FIRST_KEYS = ("open_files", "tool_window", "fit", "ask", "show_map", "tool_length", "tool_ctr", "prior", "keys")
 
 
 class Station(QObject):
@@ -37,7 +46,15 @@ class Station(QObject):
         self.index = Index(places.index_file, self._told.emit)  # which may tell from any thread
         self.opening = Opening(window, self.index, lambda: self.settings.keep_index)
         self.viewing = Viewing(window, self.opening, self.index, lambda: self.settings)
+        self.answering = Answering(
+            window, self.opening, self.viewing, self.index, lambda: self.settings, self.change_settings
+        )
+        self.batching = Batching(window, self.opening, self.answering.inference, lambda: self.settings)
+        self.tags = Tags(window, self.opening, self.viewing)
         self.helping = Helping(window, places, lambda: self.settings, self.change_settings)
+        self.helping.patternWanted.connect(lambda: self.viewing.show_made(tg18_pattern()))
+        self.answering.modelsListed.connect(self._models_listed)
+        self._welcome()
         actions = window.actions_
         actions["corner_text"].triggered.connect(self._next_corner_text)
         actions["linked"].triggered.connect(lambda on: self.change_settings(linked=on))
@@ -45,6 +62,27 @@ class Station(QObject):
         actions["quit"].triggered.connect(window.close)
         actions["cancel"].triggered.connect(self.cancel)
         window.closing.connect(self.stop)
+
+    def _welcome(self) -> None:
+        """The page before anything is open."""
+        keys = [
+            (self.window.actions_[name].shortcut().toString(), translated(command.text))
+            for name in _FIRST_KEYS
+            for command in COMMANDS
+            if command.name == name
+        ]
+        page = Welcome(keys, self.window)
+        page.samplesWanted.connect(self.opening.open_samples)
+        page.filesWanted.connect(self.opening.ask_files)
+        page.folderWanted.connect(self.opening.ask_folder)
+        page.dropped.connect(self.opening.open)
+        self.window.middle.addWidget(page)
+        self.window.middle.setCurrentWidget(page)
+        page.setFocus()
+
+    def _models_listed(self, names: tuple[str, ...]) -> None:
+        self.helping.models = list(names)
+        self.answering.card.set_models(names)
 
     def begin(self, paths: list[str]) -> None:
         """Open what was named at the start."""
@@ -60,10 +98,11 @@ class Station(QObject):
             self.window.messages.tell(f"Settings are not kept: {path} ({error.strerror})", "warning")
         self.window.actions_.set_shortcuts(self.settings.shortcuts)
         self.viewing.apply_settings()
+        self.answering.apply_settings()
 
     def cancel(self) -> None:
         """Escape: stop what runs; where nothing does, close the newest message."""
-        if not any([self.viewing.cancel(), self.opening.cancel()]):
+        if not any([self.answering.cancel(), self.viewing.cancel(), self.opening.cancel()]):
             self.window.messages.close_newest()
 
     def stop(self) -> None:

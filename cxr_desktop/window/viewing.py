@@ -55,7 +55,7 @@ class Viewing(QObject):
         window.docks["measurements"].setWidget(self.measurements)
         opening.chosen.connect(self.open)
         opening.chosenAsPrior.connect(self.open_prior)
-        opening.listedFirst.connect(self._open_if_free)
+        opening.arrived.connect(self.open)
         opening.forgotten.connect(self.close_all)
         window.closing.connect(self.stop)
         for pane in self.area.panes:
@@ -166,11 +166,6 @@ class Viewing(QObject):
             self._window.messages.tell(f"{record.name}: {words}")
 
         self._loads[pane] = run(load, record, on_result=arrived, on_error=failed)
-
-    def _open_if_free(self, record: InstanceRecord) -> None:
-        """What was opened just now is shown at once, unless the reader looks at something."""
-        if self.area.current.loaded is None and not self.loading:
-            self.open(record)
 
     def _show_current(self, loaded: LoadedImage) -> None:
         self._hide_prior()
