@@ -24,6 +24,8 @@ from cxr_desktop.views.region import Pixels, Region, pixels_of, visible_region
 
 #: Overlay planes are no part of the film, so they are not grey.
 _OVERLAY_COLOUR = QColor(255, 214, 102)
+#: A pixel that is longer than this is damage of the header, and shown square.
+_LARGEST_ASPECT = 16.0
 _TableKey = tuple[Voi, Voi | None, bool]
 
 
@@ -35,7 +37,10 @@ class Film:
         self.attributes: GrayscaleAttributes = attributes_of(loaded)
         self.rows, self.columns = loaded.stored.shape
         scale = scale_of(loaded)
-        self.pixel_aspect = scale.row / scale.column
+        aspect = scale.row / scale.column
+        self.pixel_aspect = aspect if 1 / _LARGEST_ASPECT <= aspect <= _LARGEST_ASPECT else 1.0
+        """Height over width of a pixel."""
+
         self.pixels = pixels_of(loaded.stored, self.attributes)
         self.shutter = shutter_of(loaded.data_set)
         found = overlays_of(loaded.data_set, self.rows, self.columns)

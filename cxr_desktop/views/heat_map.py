@@ -50,6 +50,12 @@ class HeatMapLayer:
     """Whether a line is drawn where the map reaches half of its maximum."""
 
     legend: bool = True
+    """Whether the legend is shown; a line is never without it, for it says what the line is."""
+
+    @property
+    def has_legend(self) -> bool:
+        """Whether the legend is drawn."""
+        return self.legend or self.contour
 
 
 def layer_table(layer: HeatMapLayer) -> npt.NDArray[np.uint8]:

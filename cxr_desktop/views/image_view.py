@@ -6,7 +6,7 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, Qt, Signal
 from PySide6.QtGui import QFontInfo, QImage, QKeyEvent, QMouseEvent, QPainter, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
-from cxr_desktop.state.corner_text import CornerLines, corner_lines
+from cxr_desktop.state.corner_text import CornerLines, corner_lines, shown_date
 from cxr_desktop.state.display import DisplayState
 from cxr_desktop.state.geometry import PixelPoint
 from cxr_desktop.state.marks import lossy_words, scaling_words, turned_words
@@ -57,6 +57,9 @@ class ImageView(FilmView):
             self._tool.cancel(self)
         self._corner_lines = self._loupe = None
         super().show_image(loaded, display)
+        told = None if loaded is None else loaded.record
+        words = [] if told is None else [told.body_part, told.view_position, shown_date(told.study_date)]
+        self.setAccessibleDescription(" ".join(filter(None, words)))
 
     def set_corner_text_level(self, level: int) -> None:
         """0 none, 1 short, 2 full; a small view shows less."""
@@ -115,7 +118,7 @@ class ImageView(FilmView):
         area = QRectF(0, 0, width, height)
         places = draw_decorations(painter, self._text, self._decorations(self.film.loaded, self.display), area, size)
         layer = self.heat_map
-        if layer is not None and layer.legend and self.viewport().width() >= _NO_TEXT:
+        if layer is not None and layer.has_legend and self.viewport().width() >= _NO_TEXT:
             legend = self._legend_of(layer, size, round(min(0.4 * width, 24 * size)))
             below = places["bottom right"].top() if "bottom right" in places else height
             painter.drawImage(QPointF(width - legend.width() - size // 2, below - legend.height() - size // 2), legend)

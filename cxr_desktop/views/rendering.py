@@ -87,7 +87,7 @@ def render_picture(
         " · ".join(filter(None, [scaling, lossy_words(loaded)])),
     )
     places = draw_decorations(painter, OutlinedText(), decorations, area, size)
-    if heat_map is not None and heat_map.legend:
+    if heat_map is not None and heat_map.has_legend:
         legend = legend_image(heat_map, size, round(min(0.45 * width, 24 * size)))
         below = places["bottom right"].top() if "bottom right" in places else height
         painter.drawImage(QPointF(width - legend.width() - size // 2, below - legend.height() - size // 2), legend)

@@ -148,6 +148,9 @@ def test_the_view_shows_map_and_legend_and_takes_them_away(shown: Shown) -> None
     changed = (painted(view) != bare).any(axis=2)
     assert changed[60:200, 60:220].mean() > 0.1
     assert not changed[300:].any()
+    view.set_heat_map(replace(layer, legend=False, contour=True))
+    changed = (painted(view) != bare).any(axis=2)
+    assert changed[380:, 400:].mean() > 0.3  # a line is never without what it means
     view.set_heat_map(None)
     assert (painted(view) == bare).all()
 

@@ -93,6 +93,14 @@ def test_pixels_that_are_not_square_are_shown_in_their_shape(shown: Shown, attri
     assert columns.max() - columns.min() < 70
 
 
+@pytest.mark.parametrize("aspect", [[1_000_000, 1], [1, 1_000_000], [0, 1]])
+def test_a_shape_that_no_pixel_has_is_not_believed(shown: Shown, aspect: list[int]) -> None:
+    view = shown(film(gradient(60, 70), **WINDOW, PixelAspectRatio=aspect))
+    view.zoom_to(64.0)
+    assert view.shown_scales == (64.0, 64.0)
+    assert painted(view).any()
+
+
 def test_zoom_about_the_cursor_holds_the_place_to_the_pixel(shown: Shown) -> None:
     view = shown(large(), 700, 600)
     at = QPointF(41, 33)
@@ -169,6 +177,15 @@ def test_the_state_is_told_once_for_a_change(shown: Shown) -> None:
     view.set_display(replace(state_of(view), inverted=True))
     view.set_display(state_of(view))
     assert told == [state_of(view)]
+
+
+def test_a_view_says_what_it_shows_to_who_cannot_see_it(shown: Shown) -> None:
+    loaded = large()
+    record = replace(loaded.record, body_part="CHEST", view_position="PA", study_date="20260102")
+    view = shown(replace(loaded, record=record))
+    assert (view.accessibleName(), view.accessibleDescription()) == ("Image", "CHEST PA 2026-01-02")
+    view.show_image(None)
+    assert view.accessibleDescription() == ""
 
 
 def test_an_empty_view_can_be_used(shown: Shown) -> None:
