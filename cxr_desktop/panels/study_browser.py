@@ -245,24 +245,25 @@ class StudyBrowser(QWidget):
         self._look_timer.start()
 
     def _open_patients(self) -> None:
-        """Show the studies of the patients, as long as they are few, but of those that were closed by hand."""
+        """Show patients and studies open, as long as they are few, but for what was closed by hand."""
         if len(self.model.browser.patients) > _OPEN_PATIENTS:
             return
         for row, patient in enumerate(self.model.browser.patients):
             index = self.model.index(row, 0)
-            if patient.key not in self._closed_by_hand and not self.tree.isExpanded(index):
-                self.tree.expand(index)
+            if patient.key in self._closed_by_hand:
+                continue
+            self.tree.expand(index)
+            for place, study in enumerate(patient.studies[: self.model.rowCount(index)]):
+                if len(study.records) > 1 and (*patient.key, study.key) not in self._closed_by_hand:
+                    self.tree.expand(self.model.index(place, 0, index))
 
     def _note_closed(self, index: QModelIndex) -> None:
-        self._closed_by_hand.update(self._patient_keys(index))
+        self._closed_by_hand.add(self.model.key(index))
         self._look_timer.start()
 
     def _note_opened(self, index: QModelIndex) -> None:
-        self._closed_by_hand.difference_update(self._patient_keys(index))
+        self._closed_by_hand.discard(self.model.key(index))
         self._look_timer.start()
-
-    def _patient_keys(self, index: QModelIndex) -> list[tuple[str, ...]]:
-        return [] if index.parent().isValid() else [self.model.browser.patients[index.row()].key]
 
     def _on_more_rows(self) -> None:
         self._open_patients()
@@ -295,7 +296,7 @@ class StudyBrowser(QWidget):
                 ends.append(parent)
         for parent in ends:
             self.model.show_more(parent)
-        self.thumbnailsWanted.emit(names)
+        self.thumbnailsWanted.emit(list(dict.fromkeys(names)))  # a study shows the picture of its first image
 
     def _visible_rows(self) -> Iterator[QModelIndex]:
         index = self.tree.indexAt(self.tree.viewport().rect().topLeft())

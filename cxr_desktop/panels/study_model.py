@@ -10,7 +10,7 @@ from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistent
 from PySide6.QtGui import QFont, QIcon, QImage, QPixmap
 
 from cxr_desktop.state.browser import Browser, Patient, Study, group_of
-from cxr_desktop.state.patient_text import file_name, image_line, study_line
+from cxr_desktop.state.patient_text import file_name, image_line, several_line, study_line
 from cxr_desktop.state.records import InstanceRecord
 from cxr_desktop.workers.scan_messages import Listed
 
@@ -119,6 +119,11 @@ class StudyModel(QAbstractItemModel):
             return [record]
         return [one for each in ([study] if study else patient.studies) for one in each.records]
 
+    def key(self, index: QModelIndex) -> tuple[str, ...]:
+        """What a row of a patient or a study is known by, however the tree changes."""
+        node = self._nodes[index.internalId()]
+        return node.patient if node.study is None else (*node.patient, node.study)
+
     def index_of(self, record: InstanceRecord) -> QModelIndex:
         """The row of a record; invalid where it is not shown."""
         return self._index(Node(group_of(record), record.study_key, record.name))
@@ -199,9 +204,9 @@ class StudyModel(QAbstractItemModel):
 
     def _lines(self, patient: Patient, study: Study | None, record: InstanceRecord | None) -> list[str]:
         if study is None:
-            return [patient.title, patient.details]
+            return [line for line in (patient.title, patient.details, patient.warning) if line]
         if record is None:
-            return [study_line(study.records[0]), self.tr("Objects: {}").format(len(study.records))]
+            return [study_line(study.records[0]), several_line(study.records)]
         first = file_name(record) if record.kind == "failed" or not record.study_date else study_line(record)
         lines = [first] if len(study.records) == 1 else []
         if record.kind == "failed":
@@ -210,10 +215,11 @@ class StudyModel(QAbstractItemModel):
         return [*lines, image_line(record), *([state] if state else [])]
 
     def _tell(self, record: InstanceRecord) -> None:
-        """Tell the view that the row of a record, if it is shown, has changed."""
+        """Tell the view that the row of a record, and of its study, has changed, where they are shown."""
         index = self.index_of(record)
-        if index.isValid():
-            self.dataChanged.emit(index, index)
+        for changed in (index, index.parent()):
+            if changed.isValid():
+                self.dataChanged.emit(changed, changed)
 
     def _change(self, work: Callable[[], None]) -> None:
         """Change the tree; what is selected or expanded stays so, wherever it has come to."""

@@ -79,7 +79,7 @@ class TagBrowser(QWidget):
         header = self.tree.header()
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)  # fitting to contents would read all values
         width = self.fontMetrics().horizontalAdvance("(0000,0000)")
-        for column, times in ((TAG, 1.8), (1, 0.5), (NAME, 2.8), (VALUE, 4.0)):
+        for column, times in ((TAG, 1.8), (1, 0.5), (NAME, 3.6), (VALUE, 4.0)):
             header.resizeSection(column, round(width * times))
         self.status.setAccessibleName(self.tr("What is shown"))
         rows = QVBoxLayout(self)

@@ -49,16 +49,22 @@ class Patient:
 
     @property
     def details(self) -> str:
-        """ID, sex, birth date, and a warning where records under one ID contradict each other."""
+        """ID, sex, birth date; of what names no patient the number of files."""
+        if self.key[0] == "patient":
+            return patient_line(self.first)
+        count = sum(len(study.records) for study in self.studies)
+        return f"{count} file{'' if count == 1 else 's'}"
+
+    @property
+    def warning(self) -> str:
+        """Where records under one ID contradict each other; else ""."""
         if self.key[0] != "patient":
-            count = sum(len(study.records) for study in self.studies)
-            return f"{count} file{'s' if count > 1 else ''}"
+            return ""
         first = self.first
         different = {
             words for study in self.studies for record in study.records for words in differences(first, record)
         }
-        warning = f"; warning: differing {' and '.join(sorted(different))} under this ID" if different else ""
-        return patient_line(first) + warning
+        return f"Warning: differing {' and '.join(sorted(different))} under this ID" if different else ""
 
     @property
     def first(self) -> InstanceRecord:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import PurePath
 
 from cxr_desktop.state.records import InstanceRecord
@@ -55,7 +56,7 @@ def patient_line(record: InstanceRecord) -> str:
     """ID, sex and date of birth in one line."""
     parts = [
         f"ID {record.patient_id}" if record.patient_id else "no patient ID",
-        {"M": "male", "F": "female", "O": "other"}.get(record.patient_sex, record.patient_sex),
+        {"M": "male", "F": "female", "": ""}.get(record.patient_sex, f"sex {record.patient_sex}"),
         f"born {date(record.patient_birth_date)}" if record.patient_birth_date else "",
     ]
     return ", ".join(part for part in parts if part)
@@ -73,6 +74,12 @@ def image_line(record: InstanceRecord) -> str:
     if record.patient_age:
         parts.append(age(record.patient_age))
     return ", ".join(part for part in parts if part) or f"{record.columns} x {record.rows} pixels"
+
+
+def several_line(records: Sequence[InstanceRecord]) -> str:
+    """What a study of several files holds: their number, and the views of its images."""
+    views = [record.view_position for record in records if record.kind == "image" and record.view_position]
+    return f"{len(records)} files" + (f": {', '.join(views)}" if views else "")
 
 
 def file_name(record: InstanceRecord) -> str:

@@ -85,7 +85,10 @@ def test_patients_newest_first_with_what_happened_to_each_file(filled: StudyBrow
         "NAME, P1\nID P1",
         ["2024-01-01\nAP", "2020-01-01\nPA"],
         "NAME, P2\nID P2",
-        ["2023-01-01\nObjects: 3"],
+        [
+            "2023-01-01\n3 files",
+            ["80 x 96 pixels", "80 x 96 pixels", "80 x 96 pixels\na result object of this program"],
+        ],
         "Could not be read\n1 file",
         ["bad.dcm\nCannot be read\nan empty file"],
     ]
@@ -130,11 +133,17 @@ def test_patient_that_was_closed_by_hand_stays_closed(filled: StudyBrowser) -> N
     assert shown(filled)[:2] == ["NAME, P1\nID P1", "NAME, P2\nID P2"]
 
 
+def test_study_that_was_closed_by_hand_stays_closed(filled: StudyBrowser) -> None:
+    filled.tree.collapse(filled.model.index(0, 0, filled.model.index(1, 0)))
+    filled.add(listed([record("c", "P2", "S3", "20230101", instance_number="3")]))
+    assert shown(filled)[3] == ["2023-01-01\n4 files"]
+
+
 def test_study_that_gets_a_second_image_opens_up(browser: StudyBrowser) -> None:
     browser.add(listed([RECORDS[2]]))
     go_to(browser, "a")
     browser.add(listed([RECORDS[3]]))
-    assert shown(browser) == ["NAME, P2\nID P2", ["2023-01-01\nObjects: 2"]]
+    assert shown(browser) == ["NAME, P2\nID P2", ["2023-01-01\n2 files", ["80 x 96 pixels", "80 x 96 pixels"]]]
     assert browser.current() == RECORDS[2]
 
 
@@ -222,14 +231,14 @@ def test_reason_and_place_are_in_the_tool_tip(filled: StudyBrowser) -> None:
 def test_visible_thumbnails_are_asked_for_once(filled: StudyBrowser, qtbot: QtBot) -> None:
     with qtbot.waitSignal(filled.thumbnailsWanted) as wanted:
         filled._look()
-    assert wanted.args == [["/films/new", "/films/old", "/films/a"]]
+    assert wanted.args == [["/films/new", "/films/old", "/films/a", "/films/b", "/films/sr"]]
     grey = QImage(48, 32, QImage.Format.Format_Grayscale8)
     grey.fill(QColor(90, 90, 90))
     filled.set_thumbnail("/films/new", grey)
     filled.set_thumbnail("/films/old", QImage())
     with qtbot.waitSignal(filled.thumbnailsWanted) as wanted:
         filled._look()
-    assert wanted.args == [["/films/a"]]
+    assert wanted.args == [["/films/a", "/films/b", "/films/sr"]]
     row = filled.tree.visualRect(filled.model.index_of(RECORDS[1]))
     picture = filled.tree.viewport().grab(row).toImage()
     greys = [picture.pixelColor(x, row.height() // 2).getRgb()[:3] for x in range(60)]

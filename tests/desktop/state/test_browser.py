@@ -135,7 +135,9 @@ def test_patient_is_written_for_people_and_contradictions_are_told() -> None:
         record("b", patient_name="Suzuki^Jirou", patient_sex="M", patient_birth_date="20200103"),
     ).patients[0]
     assert patient.title == "Yamada, Tarou (山田 太郎)"
-    assert patient.details == ("ID P1, male, born 2020-01-02; warning: differing birth date and name under this ID")
+    assert patient.details == "ID P1, male, born 2020-01-02"
+    assert patient.warning == "Warning: differing birth date and name under this ID"
+    assert filled(record("a")).patients[0].warning == ""
 
 
 def test_result_objects_and_failures_come_behind_the_images() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cxr_desktop.state import patient_text
@@ -52,6 +54,9 @@ def test_lines() -> None:
         view_position="PA",
     )
     assert patient_text.patient_line(film) == "ID P1, female, born 2021-01-02"
+    assert patient_text.patient_line(replace(film, patient_sex="O")) == "ID P1, sex O, born 2021-01-02"
+    lateral = replace(film, view_position="LL")
+    assert patient_text.several_line([film, lateral, replace(film, kind="other")]) == "3 files: PA, LL"
     assert patient_text.study_line(film) == "2024-03-15 10:15  CHEST"
     assert patient_text.image_line(film) == "CR, PA, 3 y"
     assert (patient_text.file_name(film), patient_text.folder_name(film)) == ("c.dcm", "a.zip")
