@@ -30,6 +30,7 @@ CREATE TABLE instances(
     opened REAL
 ) WITHOUT ROWID;
 CREATE INDEX instances_opened ON instances(opened) WHERE opened IS NOT NULL;
+CREATE INDEX instances_patient ON instances(json_extract(record, '$.patient_id'));
 CREATE TABLE answers(
     key TEXT, sha256 TEXT, model TEXT NOT NULL, version TEXT NOT NULL, document TEXT NOT NULL, maps BLOB,
     made TEXT NOT NULL, PRIMARY KEY(key, sha256)
@@ -120,6 +121,16 @@ class Index:
         words = query_words(typed)
         where = " AND ".join("instr(words, ?)" for _ in words) or "1"
         return self._records(f"SELECT record FROM instances WHERE {where} ORDER BY name", words)  # noqa: S608  # placeholders only
+
+    def of_patient(self, record: InstanceRecord) -> list[InstanceRecord]:
+        """The records of the same Patient ID and issuer, in order of their names; none where there is no Patient ID."""
+        if not record.patient_id:
+            return []
+        found = self._records(
+            "SELECT record FROM instances WHERE json_extract(record, '$.patient_id') = ? ORDER BY name",
+            [record.patient_id],
+        )
+        return [one for one in found if one.issuer == record.issuer]
 
     def put_opened(self, record: InstanceRecord, now: float) -> None:
         """Note that a record was opened, `now` in seconds since the epoch."""

@@ -113,11 +113,11 @@ class Opening(QObject):
                 self._window.messages.tell(str(error), "warning")
             self._show_recent()
 
-    def records(self) -> list[InstanceRecord]:
-        """All that is listed, and what the index knows of earlier days."""
+    def of_patient(self, record: InstanceRecord) -> list[InstanceRecord]:
+        """All that is listed, and what the index knows of the same patient from earlier days."""
         listed = self.browser.model.browser.records()
-        names = {record.name for record in listed}
-        return listed + [record for record in self._known("") if record.name not in names]
+        names = {one.name for one in listed}
+        return listed + [one for one in self._known(record) if one.name not in names]
 
     def neighbour(self, record: InstanceRecord | None, step: int) -> InstanceRecord | None:
         """The image that comes `step` later in the list, as it is shown; None at an end."""
@@ -159,9 +159,9 @@ class Opening(QObject):
         self._scanner.stop()
         self._thumbnails.stop()
 
-    def _known(self, typed: str) -> list[InstanceRecord]:
+    def _known(self, record: InstanceRecord) -> list[InstanceRecord]:
         try:
-            return self._index.search(typed)
+            return self._index.of_patient(record)
         except CxrError as error:
             self._window.messages.tell(str(error), "warning")
             return []

@@ -193,7 +193,7 @@ class Viewing(QObject):
         if not wanted or current is None:
             self._hide_prior()
             return
-        self._hang_next(current, self._opening.records())
+        self._hang_next(current, self._opening.of_patient(current.record))
 
     def _hang_next(self, current: LoadedImage, records: list[InstanceRecord]) -> None:
         prior = prior_of(current.record, records)

@@ -98,6 +98,21 @@ def test_search_takes_every_word(index: Index) -> None:
     assert index.search("%") == []
 
 
+def test_records_of_a_patient(index: Index) -> None:
+    before = replace(RECORD, name="films/b.dcm", study_instance_uid="2.25.11")
+    index.put_instances(
+        [
+            RECORD,
+            before,
+            replace(RECORD, name="films/c.dcm", patient_id="SYN-2"),
+            replace(RECORD, name="films/d.dcm", issuer="ELSEWHERE"),
+            replace(RECORD, name="films/e.dcm", patient_id=""),
+        ]
+    )
+    assert index.of_patient(RECORD) == [RECORD, before]
+    assert index.of_patient(replace(RECORD, patient_id="")) == []
+
+
 def test_listing_again_keeps_when_it_was_opened(index: Index) -> None:
     index.put_opened(RECORD, 1.0)
     index.put_instances([replace(RECORD, study_description="CHEST")])
