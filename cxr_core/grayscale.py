@@ -6,6 +6,7 @@ Modality LUT or rescale, then VOI LUT, window or range, then presentation shape 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -129,11 +130,19 @@ class GrayscaleTable:
 
 
 def modality_values(attributes: GrayscaleAttributes) -> npt.NDArray[np.float64]:
-    """Modality value of every stored value in order, shape (2**bits_stored,) (PS3.3 C.11.1)."""
-    stored = np.arange(attributes.first, attributes.first + (1 << attributes.bits_stored), dtype=np.float64)
-    if attributes.modality_lut is not None:
-        return attributes.modality_lut(stored)
-    return stored * attributes.slope + attributes.intercept
+    """Modality value of every stored value in order, shape (2**bits_stored,), read-only (PS3.3 C.11.1)."""
+    slope, intercept = attributes.slope, attributes.intercept
+    return _modality_values(attributes.first, attributes.bits_stored, slope, intercept, attributes.modality_lut)
+
+
+@lru_cache(maxsize=4)  # a window that is dragged asks for the same ones in every frame
+def _modality_values(
+    first: int, bits_stored: int, slope: float, intercept: float, modality_lut: LookupTable | None
+) -> npt.NDArray[np.float64]:
+    stored = np.arange(first, first + (1 << bits_stored), dtype=np.float64)
+    values = stored * slope + intercept if modality_lut is None else modality_lut(stored)
+    values.flags.writeable = False
+    return values
 
 
 def named_voi(attributes: GrayscaleAttributes) -> LookupTable | Window | None:
