@@ -232,8 +232,10 @@ class FilmView(QGraphicsView):
             transform = placement.transform() * QTransform.fromScale(1 / ratio, 1 / ratio)
             # The visible part as the scene's extent: so nothing is left to scroll, and Qt adds no offset of its own.
             visible = QRectF(0.5, 0.5, self.viewport().width() - 1.0, self.viewport().height() - 1.0)
-            self.setSceneRect(inverse(transform).mapRect(visible))
-            self.setTransform(transform)
+            scene = inverse(transform).mapRect(visible)
+            if transform != self.transform() or scene != self.sceneRect():
+                self.setSceneRect(scene)
+                self.setTransform(transform)
             if exact or min(placement.scales) >= 1:
                 self._exact = True
                 self._settling.stop()
