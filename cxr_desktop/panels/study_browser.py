@@ -343,16 +343,27 @@ class StudyBrowser(QWidget):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Qt's: arrow keys lead from the search box into the tree; what becomes visible wants thumbnails."""
-        if watched is self.search and isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
-            if event.key() in (Qt.Key.Key_Down, Qt.Key.Key_PageDown):
-                self._into_tree()
-                return True
-            if event.key() == Qt.Key.Key_Escape and self.search.text():
-                self.search.clear()
-                return True
-        elif event.type() == QEvent.Type.Resize:
+        if watched is self.search and isinstance(event, QKeyEvent):
+            return self._on_search_key(event) or super().eventFilter(watched, event)
+        if event.type() == QEvent.Type.Resize:
             self._look_timer.start()
         return super().eventFilter(watched, event)
+
+    def _on_search_key(self, event: QKeyEvent) -> bool:
+        """Whether a key is used up here; Escape is taken before the window's own Escape."""
+        empties = event.key() == Qt.Key.Key_Escape and bool(self.search.text())
+        if event.type() == QEvent.Type.ShortcutOverride and empties:
+            event.accept()
+            return True
+        if event.type() != QEvent.Type.KeyPress:
+            return False
+        if empties:
+            self.search.clear()
+        elif event.key() in (Qt.Key.Key_Down, Qt.Key.Key_PageDown):
+            self._into_tree()
+        else:
+            return False
+        return True
 
     def _into_tree(self) -> None:
         self.tree.setFocus()

@@ -144,13 +144,18 @@ class TagBrowser(QWidget):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Qt's: the arrow key leads from the search box into the tree, Escape empties the box."""
-        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
-            if event.key() == Qt.Key.Key_Down:
-                self.tree.setFocus()
-                if not self.tree.currentIndex().isValid():
-                    self.tree.setCurrentIndex(self.model.index(0, 0))
-                return True
-            if event.key() == Qt.Key.Key_Escape and self.search.text():
-                self.search.clear()
-                return True
+        if not isinstance(event, QKeyEvent):
+            return super().eventFilter(watched, event)
+        empties = event.key() == Qt.Key.Key_Escape and bool(self.search.text())
+        if event.type() == QEvent.Type.ShortcutOverride and empties:
+            event.accept()  # before the window's own Escape
+            return True
+        if event.type() == QEvent.Type.KeyPress and empties:
+            self.search.clear()
+            return True
+        if event.type() == QEvent.Type.KeyPress and event.key() == Qt.Key.Key_Down:
+            self.tree.setFocus()
+            if not self.tree.currentIndex().isValid():
+                self.tree.setCurrentIndex(self.model.index(0, 0))
+            return True
         return super().eventFilter(watched, event)

@@ -207,11 +207,11 @@ class Index:
                 self._read("PRAGMA wal_checkpoint(TRUNCATE)", [])  # what was written last leaves the log, too
             except IndexFileError:  # on a full disk nothing can be deleted but files
                 self._connection.close()
-                for file in self._files():
-                    file.unlink(missing_ok=True)
+                self._delete(self._files())
                 self._connection = self._opened()
-            for file in self.path.parent.glob(f"{self.path.name}.damaged-*"):
-                file.unlink()
+            if self.in_memory:
+                self._delete(self._files())
+            self._delete(self.path.parent.glob(f"{self.path.name}.damaged-*"))
 
     def close(self) -> None:
         """Close the file; nothing can be asked any more."""
@@ -228,12 +228,12 @@ class Index:
         return [json.loads(row[0]) for row in self._read(statement, values)]
 
     def _read(self, statement: str, values: list[Any]) -> list[tuple[Any, ...]]:
-        return self._run(lambda: self._connection.execute(statement, values).fetchall())
+        return self._run(lambda: self._connection.execute(statement, _bound(values)).fetchall())
 
     def _write(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
         def work() -> None:
             with self._connection:  # all rows or none
-                self._connection.executemany(statement, rows)
+                self._connection.executemany(statement, map(_bound, rows))
 
         self._run(work)
 
@@ -277,6 +277,12 @@ class Index:
             if file.exists():
                 file.rename(file.with_name(mark + file.name.removeprefix(self.path.name)))
         self._tell(f"The index file was damaged. It was set aside as {mark}, and a new, empty one begun.")
+
+    @staticmethod
+    def _delete(files: Iterable[Path]) -> None:
+        for file in files:
+            if file.exists():
+                file.unlink()
 
     def _files(self) -> list[Path]:
         """The database with its log and the memory that its users share (sqlite.org/wal.html)."""
@@ -327,6 +333,14 @@ def _in_memory(path: Path) -> sqlite3.Connection:
             kept.backup(connection)
     _make_tables(connection)
     return connection
+
+
+def _bound(values: Iterable[Any]) -> list[Any]:
+    """Values as SQLite takes them: the name of a file need not be text (PEP 383), SQLite's text has to be UTF-8."""
+    return [
+        value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) and not value.isascii() else value
+        for value in values
+    ]
 
 
 def _document(record: InstanceRecord) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -83,7 +83,8 @@ class _Counter:
         threading.Thread(target=self._count, daemon=True).start()
 
     def _count(self) -> None:
-        self.total = sum(1 for path in self._paths for _ in find_sources(path))
+        with suppress(OSError):  # a folder that goes away meanwhile: listing tells
+            self.total = sum(1 for path in self._paths for _ in find_sources(path))
 
 
 class _Keeper:

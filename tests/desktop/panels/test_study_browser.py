@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QMimeData, QModelIndex, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QColor, QDropEvent, QImage
+from PySide6.QtGui import QColor, QDropEvent, QImage, QKeySequence, QShortcut
 from pytestqt.modeltest import ModelTester
 from pytestqt.qtbot import QtBot
 
@@ -153,6 +153,31 @@ def test_search_shows_what_is_found(filled: StudyBrowser, qtbot: QtBot) -> None:
     assert filled.status.text().endswith("patients found: 1")
     qtbot.keyClick(filled.search, Qt.Key.Key_Escape)
     qtbot.waitUntil(lambda: len(shown(filled)) == 6)
+
+
+def test_escape_in_the_search_box_comes_before_the_windows_own(filled: StudyBrowser, qtbot: QtBot) -> None:
+    pressed: list[bool] = []
+    QShortcut(QKeySequence(Qt.Key.Key_Escape), filled, activated=lambda: pressed.append(True))
+    filled.activateWindow()
+    filled.search.setFocus()
+    qtbot.waitUntil(filled.search.hasFocus)
+    filled.search.setText("p1")
+    qtbot.keyClick(filled.search, Qt.Key.Key_Escape)
+    assert (filled.search.text(), pressed) == ("", [])
+    qtbot.keyClick(filled.search, Qt.Key.Key_Escape)
+    assert pressed == [True]
+
+
+def test_20000_files_are_counted_and_searched(browser: StudyBrowser) -> None:
+    many = [record(f"{number}", f"P{number}", f"S{number}", f"{2000 + number % 20}0101") for number in range(20_000)]
+    for first in range(0, 20_000, 2000):
+        browser.add(listed(many[first : first + 2000]))
+    assert browser.status.text() == "Files: 20000"
+    assert browser.model.rowCount() == PAGE
+    assert browser.model.data(browser.model.index(0, 0)) == "NAME, P19\nID P19"
+    browser.search.setText("p19999")
+    browser._find()
+    assert shown(browser) == ["NAME, P19999\nID P19999", ["2019-01-01\n80 x 96 pixels"]]
 
 
 def test_all_by_keyboard(filled: StudyBrowser, qtbot: QtBot) -> None:

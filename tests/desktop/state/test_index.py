@@ -180,6 +180,37 @@ def test_two_windows_share_the_file(path: Path, index: Index, told: list[str]) -
     assert told == []
 
 
+_WRITER = """
+import sys
+from pathlib import Path
+from cxr_desktop.state.index import Index
+index = Index(Path(sys.argv[1]), lambda words: None)
+for number in range(100):
+    index.put_opinion("2.25.1", {"of": sys.argv[2], "number": number})
+index.close()
+"""
+
+
+def test_two_processes_that_write_at_once_lose_nothing(path: Path) -> None:
+    writers = [subprocess.Popen([sys.executable, "-c", _WRITER, str(path), name]) for name in ("one", "two")]
+    assert [writer.wait() for writer in writers] == [0, 0]
+    index = Index(path, lambda words: None)
+    opinions = index.opinions_of("2.25.1")
+    index.close()
+    for name in ("one", "two"):
+        assert [opinion["number"] for opinion in opinions if opinion["of"] == name] == list(range(100))
+
+
+def test_name_that_is_no_text(index: Index) -> None:
+    record = replace(RECORD, name="/films/f\udcffilm.dcm")
+    index.put_opened(record, 1.0)
+    index.put_thumbnail(record.name, "1-2", b"picture")
+    assert index.search("") == index.recent() == [record]
+    assert index.thumbnail_of(record.name, "1-2") == b"picture"
+    index.remove([record.name])
+    assert index.search("") == []
+
+
 def test_a_writer_that_holds_the_file_is_a_clear_error(
     path: Path, index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -274,6 +305,10 @@ told = []
 index = Index(Path(sys.argv[1]), told.append)
 index.put_opinion("2.25.1", {"opinion": "unsure"})
 print(index.in_memory, len(told), len(index.opinions_of("2.25.1")))
+try:
+    index.clear()
+except OSError as error:
+    print(type(error).__name__, len(index.opinions_of("2.25.1")))
 """
 
 
@@ -291,7 +326,7 @@ def test_read_only_folder_shows_what_is_there(path: Path, index: Index) -> None:
     finally:
         for folder, mode in modes:
             folder.chmod(mode)
-    assert answer.stdout.split() == ["True", "1", "2"]
+    assert answer.stdout.split() == ["True", "1", "2", "PermissionError", "0"]
 
 
 def test_full_disk_is_a_clear_error_and_loses_nothing(index: Index) -> None:

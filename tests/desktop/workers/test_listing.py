@@ -19,6 +19,7 @@ from cxr_desktop.state import index as index_module
 from cxr_desktop.state.index import Index
 from cxr_desktop.state.records import InstanceRecord
 from cxr_desktop.workers.listing import list_paths
+from cxr_desktop.workers.loading import load
 from cxr_desktop.workers.scan_messages import Listed, ListPaths
 from tests.dicom_builder import build, gradient, header, to_bytes
 
@@ -229,6 +230,17 @@ def test_typed_pipe_and_missing_path_are_one_line_each(tmp_path: Path) -> None:
         "a pipe or device",
         "a path that cannot be read (No such file or directory)",
     ]
+
+
+def test_name_that_is_no_text_is_listed_kept_and_read(tmp_path: Path) -> None:
+    folder = tmp_path / "day"
+    folder.mkdir()
+    name = os.fsdecode(os.fsencode(folder) + b"/f\xfflm.dcm")
+    Path(name).write_bytes(build())
+    (batch,) = [batch for batch in listed(folder, index=tmp_path / "index.sqlite") if batch.records]
+    assert [(record.name, record.kind) for record in batch.records] == [(name, "image")]
+    assert batch.trouble == ""
+    assert load(batch.records[0]).stored.shape == (96, 80)
 
 
 def test_names_are_absolute_so_that_the_index_finds_them_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
