@@ -72,10 +72,11 @@ class ChildProcess(QObject):
             return None if self._child is None else self._child.process.pid
 
     def ask(self, request: object) -> int:
-        """Put a request, which can be pickled, in the queue; its ticket."""
+        """Put a request, which can be pickled, in the queue; its ticket. After `stop` nothing comes of it."""
         ticket = next(self._tickets)
         with self._lock:
-            assert not self._stopping, "asked after stop"
+            if self._stopping:
+                return ticket
             self._open.add(ticket)
         self._jobs.put(_Job(ticket, request))
         if self._thread is None:

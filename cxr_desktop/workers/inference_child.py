@@ -44,7 +44,8 @@ class Models:
 def replies(request: object, models: Models) -> Iterator[object]:
     """The replies to one request. Raises CxrError where it cannot be met."""
     if isinstance(request, Warm):
-        _warm(models.pipeline(request.model, request.settings))
+        if (request.model, request.settings) not in models:
+            _warm(models.pipeline(request.model, request.settings))
     elif isinstance(request, Ask):
         if (request.model, request.settings) not in models:
             yield Stage("loading the model")

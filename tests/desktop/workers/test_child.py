@@ -190,6 +190,9 @@ def test_nothing_is_heard_of_what_was_dropped_by_a_stop(qtbot: QtBot) -> None:
     child.ask(("echo", 1))
     child.stop()
     assert gone(pid)
+    child.ask(("echo", 2))
+    child.stop()
+    assert child.pid is None
     qtbot.wait(0)
     assert heard.ends == {}
 

@@ -110,6 +110,20 @@ def test_a_warm_model_does_not_have_to_be_loaded(inference: Inference, heard: He
     assert heard.stages[ticket] == ["looking at the film"]
 
 
+def test_nothing_comes_of_what_is_asked_after_the_end(qtbot: QtBot) -> None:
+    inference = Inference(Settings())
+    heard = Heard(inference)
+    first = inference.ask(CHILD, None)
+    inference.stop()
+    late = inference.ask(CHILD, None)
+    inference.warm(None)
+    inference.cancel(late)
+    qtbot.wait(0)
+    assert (heard.results, heard.failures) == ({}, {})
+    assert first != late
+    assert inference.pid is None
+
+
 def test_settings_hold_for_what_is_asked_later(inference: Inference, heard: Heard, wait: Wait) -> None:
     withheld = inference.ask(ADULT, None)
     inference.settings = Settings(population="warn", prevalence=0.1)
