@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from itertools import pairwise
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import (
@@ -75,6 +76,9 @@ class AnswerCard(QFrame):
         layout.addWidget(self.map_choice)
         for widget in (self.map_note, self.details_button, self.details, self.warnings):
             layout.addWidget(widget)
+        controls = (self.map_button, self.card_button, self.map_choice, self.details_button)
+        for before, after in pairwise(controls):
+            QWidget.setTabOrder(before, after)
 
     def show_reading(self, reading: ModelReading, map_key: str) -> None:
         """Show what there is of a model; `map_key` is the key of the command for its map, or empty."""
@@ -82,6 +86,7 @@ class AnswerCard(QFrame):
         self.title.setText(reading.title)
         self.setAccessibleName(self.tr("Answer of {0}").format(reading.title))
         self.kind.setText(self._kinds()[words.kind] if not reading.stage else self.tr("NOT ANALYSED YET"))
+        self.setAccessibleDescription(words.verdict)
         self.verdict.setText(words.answer)
         self.basis.setText(f"{words.basis[:1].upper()}{words.basis[1:]}." if words.basis else "")
         self.caution.setText(self.tr("Caution: {0}").format(words.caution) if words.caution else "")

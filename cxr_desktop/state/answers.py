@@ -75,7 +75,7 @@ def words_of(answer: Answer | None) -> AnswerWords:
         kind=kind,
         answer=said,
         basis=_basis(prediction, manifest) if given else "",
-        caution=caveat(prediction),
+        caution=None if prediction.verdict_withheld == "population" else caveat(prediction),  # the answer says it
         details=tuple(_details(prediction, manifest, kind)),
         # Those of population and domain have a line of their own.
         warnings=tuple(warning for warning in result.warnings if warning not in prediction.warnings),

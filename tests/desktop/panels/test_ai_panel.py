@@ -87,6 +87,28 @@ def test_every_control_has_a_name(panel: AiPanel, state: str) -> None:
             assert widget.accessibleName() or getattr(widget, "text", str)(), widget
 
 
+@pytest.mark.parametrize("state", ["findings", "two with a map", "running"])
+def test_focus_goes_down_the_panel(panel: AiPanel, state: str) -> None:
+    panel.show_reading(STATES[state])
+    QApplication.processEvents()
+    inside = panel.widget()
+    chain = [panel.ask_button]
+    while (following := chain[-1].nextInFocusChain()) is not panel.ask_button:
+        chain.append(following)
+    visited = [
+        widget
+        for widget in chain
+        if widget.isVisible()
+        and widget.isEnabled()
+        and widget.focusPolicy() & Qt.FocusPolicy.TabFocus
+        and inside.isAncestorOf(widget)
+        and not isinstance(widget.parent(), QComboBox)
+    ]
+    places = [(widget.mapTo(inside, widget.rect().topLeft()).y() // 12, widget.x()) for widget in visited]
+    assert len(visited) > 3
+    assert places == sorted(places)
+
+
 def test_no_state_but_a_verdict_reads_like_one(panel: AiPanel) -> None:
     for state in (
         "not asked",

@@ -142,6 +142,14 @@ def test_the_patient_in_plain_words(state: str, words: str, caution: str | None)
     assert words_of(answer).caution == caution
 
 
+def test_what_the_answer_says_is_not_said_again() -> None:
+    assert words_of(made.wrong_population()).caution is None
+    both = made.answer(
+        verdict=None, verdict_withheld="out_of_domain", in_domain=False, domain_reason="odd", population="outside"
+    )
+    assert words_of(both).caution is not None
+
+
 def test_in_domain_is_not_said_to_be_valid() -> None:
     near = "in domain (distance 0.41, limit 1): near the training images, which does not make the model valid here"
     assert details(made.positive())["Film"] == near
