@@ -72,13 +72,6 @@ class StoredAnswer:
     """When, ISO 8601 in UTC with zone."""
 
 
-def default_path() -> Path:
-    """The file in the user's data folder."""
-    from platformdirs import user_data_path
-
-    return user_data_path("cxr-assistant", appauthor=False) / "viewer" / "index.sqlite"
-
-
 class Index:
     """The index file, open; from any thread. Where it cannot be used, an index in memory takes its place.
 
