@@ -50,7 +50,7 @@ def deidentified(
     """A copy of a data set by the Basic Application Level Confidentiality Profile (PS3.15 E.2).
 
     Pixel data are taken over as they are, by reference. A value that cannot be read or is not what its VR says is not
-    taken over, and a text in which a name or an identifier stands.
+    taken over; a text in which a name or an identifier stands is emptied.
 
     Parameters
     ----------
