@@ -196,10 +196,9 @@ class StudyModel(QAbstractItemModel):
         if role == Qt.ItemDataRole.DecorationRole and study is not None:
             shown = record or study.records[0]
             return self._icons.get(shown.name) or self._icon_of(shown.kind)
-        if role == Qt.ItemDataRole.ToolTipRole and record is not None:
-            return "\n".join(
-                part for part in (*self._lines(patient, study, record), record.reason, record.name) if part
-            )
+        if role == Qt.ItemDataRole.ToolTipRole:
+            more = [] if record is None else [record.reason, record.name]
+            return "\n".join(line for line in (*self._lines(patient, study, record), *more) if line)
         return None
 
     def _lines(self, patient: Patient, study: Study | None, record: InstanceRecord | None) -> list[str]:

@@ -57,14 +57,14 @@ class Patient:
 
     @property
     def warning(self) -> str:
-        """Where records under one ID contradict each other; else ""."""
+        """What records under this ID contradict each other in; else ""."""
         if self.key[0] != "patient":
             return ""
         first = self.first
         different = {
             words for study in self.studies for record in study.records for words in differences(first, record)
         }
-        return f"Warning: differing {' and '.join(sorted(different))} under this ID" if different else ""
+        return f"Warning: {' and '.join(sorted(different))} differ" if different else ""
 
     @property
     def first(self) -> InstanceRecord:

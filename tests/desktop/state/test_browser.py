@@ -136,7 +136,7 @@ def test_patient_is_written_for_people_and_contradictions_are_told() -> None:
     ).patients[0]
     assert patient.title == "Yamada, Tarou (山田 太郎)"
     assert patient.details == "ID P1, male, born 2020-01-02"
-    assert patient.warning == "Warning: differing birth date and name under this ID"
+    assert patient.warning == "Warning: birth date and name differ"
     assert filled(record("a")).patients[0].warning == ""
 
 
