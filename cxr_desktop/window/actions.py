@@ -89,7 +89,7 @@ COMMANDS = (
     Command("previous_image", "Compare", "Previous image of the list", "PgUp"),
     Command("prior", "Compare", "Prior beside the current film", "G", "image", True, separated=True),
     Command("other_prior", "Compare", "An older prior", "Shift+G", "prior"),
-    Command("linked", "Compare", "Zoom, pan and window linked", "Ctrl+L", "prior", True),
+    Command("linked", "Compare", "Zoom, pan and window linked", "Ctrl+L", "nothing", True),
     Command("keys", "Help", "Keys and mouse", "F1"),
     Command("test_pattern", "Help", "Test pattern for the display"),
     Command("log_folder", "Help", "Open the log folder"),

@@ -124,10 +124,8 @@ class Answering(QObject):
     def _film_shown(self, pane: Pane) -> None:
         area = self._viewing.area
         if pane is area.current:
-            loaded = pane.loaded
-            from_file = loaded is not None and bool(loaded.content)
-            self.desk.show_image(loaded if from_file else None, ask=self._settings().analyse_on_open)
-            if from_file:
+            self.desk.show_image(pane.loaded, ask=pane.loaded is not None and self._settings().analyse_on_open)
+            if pane.loaded is not None:
                 self.inference.warm(self._settings().model)
         else:
             self._prior_ticket = None

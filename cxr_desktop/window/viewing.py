@@ -115,6 +115,13 @@ class Viewing(QObject):
         self.tell_available()
 
     def stop(self) -> None:
+        """Let go of all films, before the window and its parts go."""
+        self._give_up()
+        for pane in self.area.panes:
+            pane.show_film(None, None)
+        self.measurements.set_model(None)
+
+    def _give_up(self) -> None:
         """Nobody waits for what is being read."""
         for task in self._loads.values():
             task.cancel()
@@ -128,11 +135,11 @@ class Viewing(QObject):
     def cancel(self) -> bool:
         """Give up what is being read; whether there was something."""
         busy = self.loading
-        self.stop()
+        self._give_up()
         self._window.statusBar().clearMessage()
         return busy
 
-    def tell_available(self) -> None:
+    def tell_available(self, *_: object) -> None:
         """Switch the commands on or off by what the active pane shows."""
         pane = self.area.active
         present: set[str] = set()
@@ -223,7 +230,7 @@ class Viewing(QObject):
         except CxrError as error:
             self._window.messages.tell(self.tr("Measurements of this film are lost: {why}").format(why=error))
             model = MeasurementModel(loaded)
-        model.undo_stack.indexChanged.connect(lambda _: self.tell_available())
+        model.undo_stack.indexChanged.connect(self.tell_available)
         self._window.middle.setCurrentWidget(self.area)
         pane.show_film(loaded, model, title)
         pane.view.setFocus()
@@ -243,7 +250,7 @@ class Viewing(QObject):
     def _measured(self, pane: Pane) -> None:
         """Keep what was measured, at once: so it is there again after whatever happens."""
         loaded, model = pane.loaded, pane.model
-        if loaded is None or model is None or not loaded.content or not self._settings().keep_index:
+        if loaded is None or model is None or not self._settings().keep_index:
             return
         try:
             self._index.put_measurements(loaded.record.key, model.records())
