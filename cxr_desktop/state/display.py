@@ -55,11 +55,6 @@ class DisplayState:
         shown = self.stretch.display(self.voi.data.astype(np.float64))
         return LookupTable(self.voi.first, np.rint(shown * 65535).astype(np.uint16), 16)
 
-    @property
-    def reoriented(self) -> bool:
-        """Whether the picture stands otherwise than the image is stored."""
-        return self.flipped or self.quarter_turns != 0
-
 
 def rotated(state: DisplayState, quarter_turns: int = 1) -> DisplayState:
     """Turned clockwise as seen on the screen (negative: counter-clockwise)."""
@@ -92,11 +87,6 @@ def zoomed_about(
     share = zoom / wanted
     moved = PixelPoint(point.x + (centre.x - point.x) * share, point.y + (centre.y - point.y) * share)
     return replace(state, zoom=wanted, centre=moved)
-
-
-def panned(state: DisplayState, dx: float, dy: float, *, zoom: float, centre: PixelPoint) -> DisplayState:
-    """The centre of the view moved by (dx, dy) image pixels; `zoom` and `centre` are those that the view shows now."""
-    return replace(state, zoom=zoom, centre=centre.moved(dx, dy))
 
 
 def inverted(state: DisplayState) -> DisplayState:

@@ -123,9 +123,14 @@ def as_asked(state: DisplayState, loaded: LoadedImage) -> DisplayState:
 
 def next_choice(state: DisplayState, loaded: LoadedImage) -> DisplayState:
     """The next one of what the image itself names and the general ranges, round and round."""
-    choices = [choice.voi for choice in voi_choices(loaded)]
-    at = next((n for n, voi in enumerate(choices) if voi is state.voi or voi == state.voi), -1)
-    return with_voi(state, choices[(at + 1) % len(choices)])
+    choices = voi_choices(loaded)
+    at = next((number for number, choice in enumerate(choices) if is_chosen(state, choice)), -1)
+    return with_voi(state, choices[(at + 1) % len(choices)].voi)
+
+
+def is_chosen(state: DisplayState, choice: VoiChoice) -> bool:
+    """Whether an image is shown under a choice as it is, no window over it."""
+    return state.stretch is None and choice.voi == state.voi
 
 
 def with_preset(state: DisplayState, preset: Preset, loaded: LoadedImage) -> DisplayState:

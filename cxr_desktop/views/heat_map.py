@@ -61,7 +61,7 @@ class HeatMapLayer:
 def layer_table(layer: HeatMapLayer) -> npt.NDArray[np.uint8]:
     """256 colours for map values 0 to 1: shape (256, 4), BGRA, straight alpha; the alpha of cxr_core's overlay."""
     table = colour_table(OverlaySettings(threshold=layer.threshold, opacity=layer.opacity))
-    if layer.colours != "viridis":
+    if layer.colours in COLOUR_MAPS and layer.colours != "viridis":  # a name of a later version is viridis
         ramp = np.arange(256, dtype=np.uint8)[:, np.newaxis]
         table[:, :3] = cv2.applyColorMap(ramp, COLOUR_MAPS[layer.colours])[:, 0]
     return table

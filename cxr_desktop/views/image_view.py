@@ -16,6 +16,7 @@ from cxr_desktop.state.windowing import Direction, dragged_window, window_words
 from cxr_desktop.views.decorations import Decorations, draw_decorations
 from cxr_desktop.views.film_view import FilmView
 from cxr_desktop.views.heat_map import HeatMapLayer
+from cxr_desktop.views.image_menu import ImageMenu
 from cxr_desktop.views.legend import legend_image
 from cxr_desktop.views.loupe import Loupe
 from cxr_desktop.views.navigation import Navigation
@@ -29,12 +30,10 @@ _SHORT_TEXT, _NO_TEXT = 460, 280
 class ImageView(FilmView):
     """A view of one image. Scene coordinates are image coordinates: PixelPoint.x, y.
 
-    Signals: displayChanged(DisplayState | None), imageChanged(LoadedImage | None), cursorMoved(PixelPoint | None),
-    menuAsked(QPoint of the screen).
+    Signals: displayChanged(DisplayState | None), imageChanged(LoadedImage | None), cursorMoved(PixelPoint | None).
     """
 
     cursorMoved = Signal(object)
-    menuAsked = Signal(QPoint)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -44,18 +43,17 @@ class ImageView(FilmView):
         self._navigation = Navigation()
         self._legend: tuple[tuple[object, ...], QImage] | None = None
         self._corner_text_level = 2
-        self._corner_lines: CornerLines | None = None
         self._loupe: Loupe | None = None
         self._text = OutlinedText()
 
     def show_image(self, loaded: LoadedImage | None, display: DisplayState | None = None) -> None:
         """Show another image, as it asks to be shown or as `display` says; None empties the view.
 
-        What the tool had begun, the map, the magnifier and other corner lines go with the former image.
+        What the tool had begun, the map and the magnifier go with the former image.
         """
         if self._tool is not None:
             self._tool.cancel(self)
-        self._corner_lines = self._loupe = None
+        self._loupe = None
         super().show_image(loaded, display)
         told = None if loaded is None else loaded.record
         words = [] if told is None else [told.body_part, told.view_position, shown_date(told.study_date)]
@@ -64,11 +62,6 @@ class ImageView(FilmView):
     def set_corner_text_level(self, level: int) -> None:
         """0 none, 1 short, 2 full; a small view shows less."""
         self._corner_text_level = level
-        self.viewport().update()
-
-    def set_corner_lines(self, lines: CornerLines | None) -> None:
-        """Other lines in the corners than those of the header; None for these again. The window follows them."""
-        self._corner_lines = lines
         self.viewport().update()
 
     def set_loupe(self, point: PixelPoint | None) -> None:
@@ -84,6 +77,13 @@ class ImageView(FilmView):
     def set_window_direction(self, direction: Direction) -> None:
         """Which way of a window drag is brighter: ViewerSettings.window_drag."""
         self._navigation.direction = direction
+
+    def show_menu(self, at: QPoint) -> None:
+        """Pop the menu of the image up at a place of the screen."""
+        if self.film is not None and self.display is not None:
+            menu = ImageMenu(self, self.film, self.display)
+            menu.aboutToHide.connect(menu.deleteLater)
+            menu.popup(at)
 
     @property
     def tool(self) -> Tool | None:
@@ -132,8 +132,10 @@ class ImageView(FilmView):
         level = min(self._corner_text_level, 0 if width < _NO_TEXT else 1 if width < _SHORT_TEXT else 2)
         corners: CornerLines = {}
         if level:
-            held = corner_lines(loaded, level) if self._corner_lines is None else self._corner_lines
-            corners = {**held, "bottom left": [*held.get("bottom left", []), window_words(display)]}
+            corners = corner_lines(loaded, level)
+            corners.setdefault("bottom left", []).append(window_words(display))
+            if self.film is not None and self.film.notes:
+                corners.setdefault("bottom right", []).extend(self.film.notes)
         orientation = patient_orientation(loaded.data_set)
         scaling = scaling_words(self.shown_scales, exact=self.exact, smooth=self.smooth)
         return Decorations(
@@ -214,6 +216,8 @@ class ImageView(FilmView):
         self.cursorMoved.emit(None)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """To the tool, then to the window: nothing scrolls here."""
-        if self._tool is None or not self._tool.key(self, event):
+        """To the tool, then to the window: nothing scrolls here. The menu key opens the menu of the image."""
+        if event.key() == Qt.Key.Key_Menu:
+            self.show_menu(self.viewport().mapToGlobal(self.viewport().rect().center()))
+        elif self._tool is None or not self._tool.key(self, event):
             event.ignore()

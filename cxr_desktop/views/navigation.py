@@ -51,12 +51,12 @@ class Navigation:
         return True
 
     def release(self, view: ImageView, event: QMouseEvent) -> bool:
-        """Whether a drag ended; a right click asks for the menu."""
+        """Whether a drag ended; a right click opens the menu."""
         if event.button() != self._button:
             return False
         self._button = None
         if event.button() == Qt.MouseButton.RightButton and self._way < _CLICK:
-            view.menuAsked.emit(event.globalPosition().toPoint())
+            view.show_menu(event.globalPosition().toPoint())
         return True
 
     def wheel(self, view: ImageView, event: QWheelEvent) -> None:

@@ -205,7 +205,6 @@ def test_another_image_takes_everything_of_the_former_with_it(shown: Shown) -> N
     view = shown(large())
     view.zoom_to(3.0)
     view.set_loupe(PixelPoint(100, 100))
-    view.set_corner_lines({"top left": ["former"]})
     told: list[object] = []
     view.imageChanged.connect(told.append)
     other = film(gradient(50, 40), WindowCenter=1000, WindowWidth=500)
@@ -250,10 +249,10 @@ def test_many_small_moves_add_up(shown: Shown) -> None:
     assert (at.x(), at.y()) == pytest.approx((190, 10), abs=1.0)
 
 
-def test_the_right_button_windows_and_its_click_asks_for_the_menu(shown: Shown) -> None:
+def test_the_right_button_windows_and_its_click_opens_the_menu(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
     view = shown(large())
     asked: list[QPoint] = []
-    view.menuAsked.connect(asked.append)
+    monkeypatch.setattr(view, "show_menu", asked.append)
     drag(view, Qt.MouseButton.RightButton, QPoint(100, 100), QPoint(160, 100))
     window = state_of(view).voi
     assert isinstance(window, Window)
@@ -262,6 +261,8 @@ def test_the_right_button_windows_and_its_click_asks_for_the_menu(shown: Shown) 
     assert asked == []
     QTest.mouseClick(view.viewport(), Qt.MouseButton.RightButton, pos=QPoint(50, 60))
     assert asked == [view.viewport().mapToGlobal(QPoint(50, 60))]
+    QTest.keyClick(view, Qt.Key.Key_Menu)
+    assert len(asked) == 2
 
 
 @pytest.mark.parametrize(("direction", "brighter"), [("ihe", True), ("classic", False)])
@@ -381,6 +382,15 @@ def test_the_place_of_the_cursor_is_told(shown: Shown) -> None:
 
 
 # ---- what is written
+
+
+def test_what_of_the_file_cannot_be_shown_is_told(shown: Shown) -> None:
+    loaded = even()
+    assert loaded.data_set is not None
+    loaded.data_set.add_new((0x6000, 0x0010), "US", 4)
+    lower_right = slice(440, 480), slice(300, 600)
+    assert ink(shown(loaded, 600, 500, bare=False), *lower_right)
+    assert not ink(shown(even(), 600, 500, bare=False), *lower_right)
 
 
 def ink(view: ImageView, rows: slice, columns: slice) -> bool:
