@@ -149,7 +149,6 @@ class AiDesk(QObject):
 
     def comment(self) -> None:
         """Put the cursor into the comment."""
-        self._panel.ensureWidgetVisible(self._panel.feedback)
         self._panel.feedback.comment.setFocus()
 
     def _ask(self, *models: str | None) -> None:

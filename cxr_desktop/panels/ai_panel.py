@@ -22,7 +22,7 @@ from cxr_desktop.state.ai_reading import Reading
 from cxr_desktop.state.settings import HeatMapSettings
 
 
-class AiPanel(QScrollArea):
+class AiPanel(QWidget):
     """Shows a Reading.
 
     Signals
@@ -48,9 +48,6 @@ class AiPanel(QScrollArea):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAccessibleName(self.tr("Model"))
         self._keys: dict[str, str] = {}
         self._models_shown = 0
@@ -91,16 +88,24 @@ class AiPanel(QScrollArea):
         working.addWidget(self.progress, 1)
         working.addWidget(self.cancel_button)
         inside = QWidget(self)
-        layout = QVBoxLayout(inside)
+        answers = QVBoxLayout(inside)
+        answers.setContentsMargins(0, 0, 0, 0)
+        for widget in (self.difference, *self.cards, self.map_controls):
+            answers.addWidget(widget)
+        answers.addStretch()
+        self.scroll_area = QScrollArea(self)
+        self.scroll_area.setWidget(inside)
+        self.scroll_area.setWidgetResizable(True)
+        self.scroll_area.setFrameShape(QFrame.Shape.NoFrame)
+        self.scroll_area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.scroll_area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addLayout(asking)
         layout.addWidget(self.hint)
         layout.addLayout(working)
-        layout.addWidget(self.difference)
-        for widget in (*self.cards, self.map_controls, self.feedback):
-            layout.addWidget(widget)
-        layout.addStretch()
-        self.setWidget(inside)
+        layout.addWidget(self.scroll_area, 1)
+        layout.addWidget(self.feedback)  # always in sight: keys give opinions too
         self.set_keys({})
         self.show_reading(Reading())
 

@@ -62,7 +62,9 @@ class BatchPanel(QWidget):
         self.order.currentIndexChanged.connect(self._sort)
         self.progress = QProgressBar(self)
         self.progress.setAccessibleName(self.tr("How far the run is"))
-        self.progress.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        policy.setRetainSizeWhenHidden(True)  # the buttons stay where they are
+        self.progress.setSizePolicy(policy)
         self.note = QLabel(self)
         self.note.setWordWrap(True)
         self.note.setTextFormat(Qt.TextFormat.PlainText)

@@ -62,6 +62,7 @@ class FeedbackPanel(QGroupBox):
         self.note.setTextFormat(Qt.TextFormat.PlainText)
         self.note.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 4, 6, 6)
         layout.addWidget(self.subject)
         layout.addLayout(row)
         layout.addWidget(self.comment)

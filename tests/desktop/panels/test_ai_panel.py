@@ -53,7 +53,7 @@ def panel(qtbot: QtBot) -> AiPanel:
     made_panel = AiPanel()
     qtbot.addWidget(made_panel)
     made_panel.set_keys(KEYS)
-    made_panel.resize(300, 700)
+    made_panel.resize(300, 900)
     made_panel.show()
     return made_panel
 
@@ -67,15 +67,16 @@ def said(panel: AiPanel) -> str:
 def test_nothing_is_cut_off_at_300_pixels(panel: AiPanel, state: str) -> None:
     panel.show_reading(STATES[state])
     QApplication.processEvents()
-    inside = panel.widget()
-    assert inside.minimumSizeHint().width() <= panel.viewport().width()
-    for widget in inside.findChildren(QWidget):
-        if widget.isVisible() and isinstance(widget, QAbstractButton | QLabel | QComboBox | QSlider | QLineEdit):
-            right = widget.mapTo(inside, widget.rect().topRight()).x()
-            assert right < panel.viewport().width(), widget
-        if widget.isVisible() and isinstance(widget, QAbstractButton):
+    viewport = panel.scroll_area.viewport()
+    assert panel.scroll_area.widget().minimumSizeHint().width() <= viewport.width()
+    for widget in panel.findChildren(QWidget):
+        if not widget.isVisible() or not isinstance(widget, QAbstractButton | QLabel | QComboBox | QSlider | QLineEdit):
+            continue
+        around = viewport if viewport.isAncestorOf(widget) else panel
+        assert widget.mapTo(around, widget.rect().topRight()).x() < around.width(), widget
+        if isinstance(widget, QAbstractButton):
             assert widget.width() >= widget.minimumSizeHint().width(), widget
-        if widget.isVisible() and isinstance(widget, QLabel) and LONG_PATH not in widget.text():
+        if isinstance(widget, QLabel) and LONG_PATH not in widget.text():
             assert widget.height() >= widget.heightForWidth(widget.width()), widget.text()
 
 
@@ -91,7 +92,6 @@ def test_every_control_has_a_name(panel: AiPanel, state: str) -> None:
 def test_focus_goes_down_the_panel(panel: AiPanel, state: str) -> None:
     panel.show_reading(STATES[state])
     QApplication.processEvents()
-    inside = panel.widget()
     chain = [panel.ask_button]
     while (following := chain[-1].nextInFocusChain()) is not panel.ask_button:
         chain.append(following)
@@ -101,10 +101,10 @@ def test_focus_goes_down_the_panel(panel: AiPanel, state: str) -> None:
         if widget.isVisible()
         and widget.isEnabled()
         and widget.focusPolicy() & Qt.FocusPolicy.TabFocus
-        and inside.isAncestorOf(widget)
+        and panel.isAncestorOf(widget)
         and not isinstance(widget.parent(), QComboBox)
     ]
-    places = [(widget.mapTo(inside, widget.rect().topLeft()).y() // 12, widget.x()) for widget in visited]
+    places = [(widget.mapTo(panel, widget.rect().topLeft()).y() // 12, widget.x()) for widget in visited]
     assert len(visited) > 3
     assert places == sorted(places)
 
