@@ -9,6 +9,33 @@ from typing import Literal
 from PySide6.QtCore import QCoreApplication, QObject
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 
+#: On the bar above the films, with the short words that stand there; "" is a gap.
+TOOLBAR = (
+    ("tool_window", "Window"),
+    ("tool_pan", "Pan"),
+    ("tool_zoom", "Zoom"),
+    ("tool_magnifier", "Lens"),
+    ("tool_probe", "Probe"),
+    ("", ""),
+    ("tool_select", "Select"),
+    ("tool_length", "Length"),
+    ("tool_angle", "Angle"),
+    ("tool_rectangle", "Rectangle"),
+    ("tool_ellipse", "Ellipse"),
+    ("tool_ctr", "CTR"),
+    ("", ""),
+    ("fit", "Fit"),
+    ("one_to_one", "1:1"),
+    ("invert", "Invert"),
+    ("rotate_right", "Rotate"),
+    ("flip", "Flip"),
+    ("reset", "Reset"),
+    ("", ""),
+    ("ask", "Ask model"),
+    ("show_map", "Map"),
+    ("prior", "Prior"),
+)
+
 #: What has to be there: nothing; an image in the view; a prior beside it; an answer of the model.
 Needs = Literal["nothing", "image", "prior", "answer"]
 
@@ -122,9 +149,12 @@ class Actions(QObject):
         super().__init__(parent)
         self._by_name: dict[str, QAction] = {}
         groups: dict[str, QActionGroup] = {}
+        short = dict(TOOLBAR)
         for command in COMMANDS:
             action = QAction(translated(command.text), parent)
             action.setObjectName(command.name)
+            if command.name in short:
+                action.setIconText(translated(short[command.name]))
             action.setCheckable(command.checkable)
             if command.group:
                 group = groups.setdefault(command.group, QActionGroup(self))
@@ -142,7 +172,10 @@ class Actions(QObject):
     def set_shortcuts(self, shortcuts: Mapping[str, str]) -> None:
         """Give every command its key: the reader's own, else the one of the table."""
         for command in COMMANDS:
-            self._by_name[command.name].setShortcut(QKeySequence(shortcuts.get(command.name, command.key)))
+            action, key = self._by_name[command.name], QKeySequence(shortcuts.get(command.name, command.key))
+            action.setShortcut(key)
+            words = key.toString(QKeySequence.SequenceFormat.NativeText)
+            action.setToolTip(f"{action.text()} ({words})" if words else action.text())
 
     def set_available(self, present: set[Needs]) -> None:
         """Switch commands on or off by what is there."""

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from PySide6.QtCore import QSettings, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent
-from PySide6.QtWidgets import QDockWidget, QLabel, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDockWidget, QLabel, QMainWindow, QStackedWidget, QToolBar, QVBoxLayout, QWidget
 
 from cxr_desktop.state.settings import ViewerSettings
-from cxr_desktop.window.actions import COMMANDS, MENUS, Actions, translated
+from cxr_desktop.window.actions import COMMANDS, MENUS, TOOLBAR, Actions, translated
 from cxr_desktop.window.messages import MessageBar
 from cxr_desktop.window.theme import CAUTION
 
@@ -23,7 +23,7 @@ _DOCKS = (
     ("batch", "Batch", Qt.DockWidgetArea.BottomDockWidgetArea, False),
 )
 #: Of the arrangement of docks; another one cannot be restored.
-_LAYOUT_VERSION = 1
+_LAYOUT_VERSION = 2
 
 
 class MainWindow(QMainWindow):
@@ -63,6 +63,8 @@ class MainWindow(QMainWindow):
             self.docks[name].setVisible(shown)
         side = [self.docks["studies"], self.docks["ai"]]
         self.resizeDocks(side, [300, 320], Qt.Orientation.Horizontal)
+        self.resizeDocks([self.docks["ai"], self.docks["measurements"]], [560, 240], Qt.Orientation.Vertical)
+        self.bar = self._tool_bar()
         self.menus = self._fill_menus()
         self.statusBar().setSizeGripEnabled(False)
         self._restore()
@@ -89,6 +91,19 @@ class MainWindow(QMainWindow):
         self.addDockWidget(area, dock)
         return dock
 
+    def _tool_bar(self) -> QToolBar:
+        bar = QToolBar(self.tr("Tools"), self)
+        bar.setObjectName("bar")
+        bar.setMovable(False)
+        bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
+        for name, _ in TOOLBAR:
+            if name:
+                bar.addAction(self.actions_[name])
+            else:
+                bar.addSeparator()
+        self.addToolBar(bar)
+        return bar
+
     def _fill_menus(self) -> dict[str, object]:
         menus = {}
         for name in MENUS:
@@ -100,6 +115,7 @@ class MainWindow(QMainWindow):
             if name == "Panels":
                 for dock in self.docks.values():
                     menu.addAction(dock.toggleViewAction())
+                menu.addAction(self.bar.toggleViewAction())
         for command in COMMANDS:  # those of no menu have their keys from the window
             if not command.menu:
                 self.addAction(self.actions_[command.name])

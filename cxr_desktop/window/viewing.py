@@ -63,6 +63,7 @@ class Viewing(QObject):
             pane.measured.connect(partial(self._measured, pane))
         self.area.activeChanged.connect(self._activated)
         self._connect_commands()
+        window.actions_[self.area.active.toolbox.tool.name].setChecked(True)
         self.apply_settings()
         self.tell_available()
 
