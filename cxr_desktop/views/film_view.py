@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, QTimer, Signal
@@ -208,9 +209,10 @@ class FilmView(QGraphicsView):
         painter.scale(1 / ratio, 1 / ratio)
 
     def device_size(self) -> tuple[int, int]:
-        """(width, height) of the viewport in device pixels."""
+        """(width, height) of the viewport in device pixels; one that it has in part counts."""
         ratio = self.devicePixelRatioF()
-        return max(round(self.viewport().width() * ratio), 1), max(round(self.viewport().height() * ratio), 1)
+        width, height = self.viewport().width() * ratio, self.viewport().height() * ratio
+        return max(math.ceil(width), 1), max(math.ceil(height), 1)
 
     def _placed(self, film: Film, display: DisplayState) -> Placement:
         width, height = self.device_size()

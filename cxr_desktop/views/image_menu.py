@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QActionGroup
 from PySide6.QtWidgets import QMenu
 
@@ -29,7 +30,7 @@ class ImageMenu(QMenu):
         self._view = view
         loaded = film.loaded
         self._add_choices(loaded, display)
-        self.addAction(self.tr("Window and level..."), lambda: WindowDialog(view).open())
+        self.addAction(self.tr("Window and level..."), self._open_dialog)
         presets = self.addMenu(self.tr("Presets"))
         for preset in PRESETS:
             presets.addAction(self.tr(preset.name), self._changing(partial(_preset, preset, loaded)))
@@ -45,6 +46,11 @@ class ImageMenu(QMenu):
         smooth.setCheckable(True)
         smooth.setChecked(view.smooth)
         smooth.toggled.connect(view.set_smooth)
+
+    def _open_dialog(self) -> None:
+        dialog = WindowDialog(self._view)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
 
     def _add_choices(self, loaded: LoadedImage, display: DisplayState) -> None:
         group = QActionGroup(self)

@@ -48,7 +48,7 @@ class WindowDialog(QDialog):
 
     def _show(self) -> None:
         window, note = usable_window(_number(self.center.text()), _number(self.width_.text()), self._function)
-        self.note.setText(note)
+        self.note.setText(note[:1].upper() + note[1:])
         if self._view.display is not None:
             self._view.set_display(with_window(self._view.display, window))
 

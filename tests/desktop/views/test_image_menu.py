@@ -100,6 +100,15 @@ def test_the_menu_pops_up_and_goes(shown: Shown, qtbot: QtBot) -> None:
     shown(None).show_menu(QPoint(0, 0))  # nothing to offer
 
 
+def test_the_dialog_opens_from_the_menu_and_leaves_nothing_behind(shown: Shown, qtbot: QtBot) -> None:
+    view = shown(film(**TWO_WINDOWS))
+    choose(menu_of(view), "Window and level...")
+    (dialog,) = view.findChildren(WindowDialog)
+    qtbot.waitUntil(dialog.isVisible)
+    dialog.accept()
+    qtbot.waitUntil(lambda: not view.findChildren(WindowDialog))
+
+
 def dialog_of(view: ImageView, qtbot: QtBot) -> WindowDialog:
     dialog = WindowDialog(view)
     qtbot.addWidget(dialog)
