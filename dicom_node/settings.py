@@ -192,7 +192,8 @@ class RetentionSettings(_Section):
     """Finished studies go, oldest first, when the data folder holds more."""
 
     reserve_mb: int = Field(default=1024, ge=0)
-    """With less free space on the disk no object is taken."""
+    """With less free space on the disk no object is taken; with less than twice as much, finished studies whose results
+    are all outside of the data folder go, oldest first."""
 
 
 class NodeSettings(_Section):

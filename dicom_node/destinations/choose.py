@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxr_core.errors import SettingsError
@@ -33,7 +34,19 @@ class Destinations:
     def __init__(self, settings: NodeSettings, folder: DataFolder) -> None:
         default = DestinationSettings(name=DEFAULT, kind="folder", folder=folder.results)
         self._settings = settings
+        self._folder = folder
         self.configured = {chosen.name: chosen for chosen in settings.destinations or (default,)}
+
+    @property
+    def elsewhere(self) -> list[str]:
+        """Names of those that keep results outside of the data folder."""
+        inside = (self._folder.root.resolve(), self._folder.results.resolve())
+        return [
+            name
+            for name, chosen in self.configured.items()
+            if chosen.kind != "folder"
+            or not any(Path(str(chosen.folder)).resolve().is_relative_to(one) for one in inside)
+        ]
 
     def wanted(self, sender: str) -> list[Wanted]:
         """What each destination gets of a study that came from `sender` (AE title)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ _RECORD_DAYS = 400.0
 MAX_REFUSED_BYTES = 2 * 1000**3
 _UNFINISHED_IMAGES = ("waiting", "queued", "set_aside")
 _UNFINISHED_DELIVERIES = ("waiting", "sending", "in_flight", "gave_up")
+_ONLY_STORED = sa.and_(instances.c.state.in_(("own", "ignored")), instances.c.file.is_not(None))
 
 
 class Retention:
@@ -45,22 +46,28 @@ class Retention:
         Where the files are.
     database : sqlalchemy.Engine
         The node's.
+    elsewhere : collection of str
+        Destinations outside of the data folder, by name: what arrived there outlives what is deleted here.
     """
 
-    def __init__(self, settings: RetentionSettings, folder: DataFolder, database: sa.Engine) -> None:
+    def __init__(
+        self, settings: RetentionSettings, folder: DataFolder, database: sa.Engine, elsewhere: Collection[str]
+    ) -> None:
         self._settings = settings
         self._folder = folder
         self._database = database
+        self._elsewhere = elsewhere
 
     def clean(self, now: float) -> None:
         """Delete everything that is over its time, then what is over the space."""
         self._empty_quarantine(now)
         self._bound_refused()
-        self._expire_others(now - _DAY * self._settings.days)
+        self._expire_others(instances.c.received_at < now - _DAY * self._settings.days)
         for study_uid in self._finished(now - _DAY * self._settings.days):
             self._expire(study_uid)
         if self._settings.max_gb is not None:
-            self._make_space(int(self._settings.max_gb * 1000**3))
+            self._make_space(self._held() - int(self._settings.max_gb * 1000**3), self._finished(float("inf")))
+        self._keep_taking()
         self._forget(now - _DAY * _RECORD_DAYS)
         commitments.forget(self._database, now - _DAY * self._settings.days)
         cancellations.forget(self._database, self._folder)
@@ -91,15 +98,19 @@ class Retention:
             if status is not None and held > MAX_REFUSED_BYTES:
                 place.remove(entry.name)
 
-    def _expire_others(self, before: float) -> None:
-        """Objects that were only stored."""
-        stored = sa.and_(instances.c.state.in_(("own", "ignored")), instances.c.received_at < before)
+    def _expire_others(self, which: sa.ColumnElement[bool]) -> int:
+        """Delete objects that were only stored; how many bytes."""
         with self._database.begin() as connection:
-            files = self._expire_images(connection, stored)
-        for path in files:
-            path.unlink(missing_ok=True)
+            files = self._expire_images(connection, sa.and_(_ONLY_STORED, which))
+        return _delete(files)
 
-    def _finished(self, before: float) -> Sequence[str]:
+    def _only_stored(self) -> Sequence[str]:
+        """Keys of objects that were only stored, the oldest first."""
+        query = sa.select(instances.c.key).where(_ONLY_STORED).order_by(instances.c.received_at)
+        with self._database.connect() as connection:
+            return connection.execute(query).scalars().all()
+
+    def _finished(self, before: float, *which: sa.ColumnElement[bool]) -> Sequence[str]:
         """Studies on which nothing is left to be done, last touched before a time, the oldest first."""
         touched = sa.func.coalesce(studies.c.completed_at, 0.0)
         latest = sa.case((touched > studies.c.last_received_at, touched), else_=studies.c.last_received_at)
@@ -110,12 +121,26 @@ class Retention:
             deliveries.c.study_uid == studies.c.study_uid, deliveries.c.state.in_(_UNFINISHED_DELIVERIES)
         )
         done = studies.c.state.in_(("complete", "cancelled"))
-        query = sa.select(studies.c.study_uid).where(done, latest < before, ~image, ~delivery).order_by(latest)
+        query = sa.select(studies.c.study_uid).where(done, latest < before, ~image, ~delivery, *which).order_by(latest)
         with self._database.connect() as connection:
             return connection.execute(query).scalars().all()
 
-    def _expire(self, study_uid: str) -> None:
-        """Delete a study's files; its rows keep UIDs and times. Rows first: a file without a row is deleted later."""
+    def _has_left(self) -> sa.ColumnElement[bool]:
+        """Of a study: each result that was to go anywhere is kept elsewhere, as far as we know."""
+        to_go, gone = deliveries.alias(), deliveries.alias()
+        kept = sa.exists().where(
+            gone.c.result_uid == to_go.c.result_uid,
+            gone.c.destination.in_(self._elsewhere),
+            gone.c.state == "delivered",
+            sa.func.coalesce(gone.c.committed, "yes") == "yes",
+        )
+        return ~sa.exists().where(to_go.c.study_uid == studies.c.study_uid, ~kept)
+
+    def _expire(self, study_uid: str) -> int:
+        """Delete a study's files; how many bytes.
+
+        Its rows keep UIDs and times. Rows first: a file without a row is deleted later.
+        """
         with self._database.begin() as connection:
             files = connection.execute(
                 sa.select(results.c.file).where(results.c.study_uid == study_uid, results.c.file.is_not(None))
@@ -125,10 +150,11 @@ class Retention:
             connection.execute(deliveries.delete().where(deliveries.c.study_uid == study_uid))
             connection.execute(studies.update().where(studies.c.study_uid == study_uid).values(state="expired"))
             received = self._expire_images(connection, instances.c.study_uid == study_uid)
-        for path in (*received, *encoded):
-            path.unlink(missing_ok=True)
-        shutil.rmtree(self._folder.results / study_uid, ignore_errors=True)
+        delivered = self._folder.results / study_uid
+        freed = _delete((*received, *encoded, *delivered.glob("*")))
+        shutil.rmtree(delivered, ignore_errors=True)
         log.info("study deleted", study=study_uid)
+        return freed
 
     def _expire_images(self, connection: sa.Connection, which: sa.ColumnElement[bool]) -> list[Path]:
         """Note that images have no file any more; the files, to be deleted afterwards."""
@@ -141,15 +167,35 @@ class Retention:
             )
         return [self._folder.objects / row.file for row in rows]
 
-    def _make_space(self, limit: int) -> None:
-        """Refused objects go first: who sent them was told so, and a sender of rubbish shall displace no study."""
+    def _keep_taking(self) -> None:
+        """Delete early before the reserve is reached: then nothing would be taken until something is old enough.
+
+        Results that are nowhere else stay, whatever comes of it.
+        """
+        wanted = 2 * self._settings.reserve_mb * 1024**2 - self._folder.free_bytes()
+        if wanted > 0:
+            count = self._make_space(wanted, self._finished(float("inf"), self._has_left()))
+            log.warning("little space", count=count, free_bytes=self._folder.free_bytes())
+
+    def _make_space(self, wanted: int, finished: Sequence[str]) -> int:
+        """Delete so many bytes, the oldest first; how many objects and studies.
+
+        Refused objects go first: who sent them was told so, and a sender of rubbish shall displace no study. What is
+        deleted is counted, for some file systems give it back later.
+        """
         place = Quarantine(self._folder)
-        refused = [partial(place.remove, entry.name) for entry in place.entries() if entry.instance is None]
-        finished = [partial(self._expire, study_uid) for study_uid in self._finished(float("inf"))]
-        for delete in (*refused, *finished):
-            if sum(status.st_size for status in map(_status, self._files()) if status is not None) <= limit:
-                return
-            delete()
+        refused = [partial(_removed, place, entry.name) for entry in place.entries() if entry.instance is None]
+        stored = [partial(self._expire_others, instances.c.key == key) for key in self._only_stored()]
+        count = 0
+        for delete in (*refused, *stored, *(partial(self._expire, study_uid) for study_uid in finished)):
+            if wanted <= 0:
+                break
+            wanted -= delete()
+            count += 1
+        return count
+
+    def _held(self) -> int:
+        return sum(status.st_size for status in map(_status, self._files()) if status is not None)
 
     def _files(self) -> Iterator[Path]:
         for folder in (self._folder.objects, self._folder.encoded, self._folder.results, self._folder.quarantine):
@@ -194,3 +240,20 @@ def _status(path: Path) -> os.stat_result | None:
         return path.stat()
     except FileNotFoundError:
         return None
+
+
+def _delete(files: Iterable[Path]) -> int:
+    """Delete files; how many bytes they had."""
+    freed = 0
+    for path in files:
+        status = _status(path)
+        freed += 0 if status is None else status.st_size
+        path.unlink(missing_ok=True)
+    return freed
+
+
+def _removed(place: Quarantine, name: str) -> int:
+    """Delete a bad object; how many bytes it had."""
+    status = _status(place.path(name))
+    place.remove(name)
+    return 0 if status is None else status.st_size

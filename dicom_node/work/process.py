@@ -81,7 +81,8 @@ class Work:
         self._engine.workflow("commit", AskForCommitment(self._database, settings))
         self._engine.launch()
         self._dispatcher.start()
-        self._housekeeper = Housekeeper(Retention(settings.retention, folder, self._database), self._engine)
+        retention = Retention(settings.retention, folder, self._database, destinations.elsewhere)
+        self._housekeeper = Housekeeper(retention, self._engine)
         self._housekeeper.start()
 
     def _count(self, keys: list[str]) -> None:

@@ -262,6 +262,18 @@ def test_without_settings_results_go_into_the_data_folder(tmp_path: Path) -> Non
     assert (wanted.destination, wanted.peer, wanted.kinds) == ("results", "", ("sr", "sc", "gsps"))
 
 
+def test_what_keeps_results_elsewhere_than_in_the_data_folder(tmp_path: Path) -> None:
+    assert configured(tmp_path).elsewhere == []
+    (tmp_path / "data").mkdir()
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "data" / "results").symlink_to(tmp_path / "disk")
+    folders = {"inside": tmp_path / "data" / "mine", "same": tmp_path / "disk", "other": tmp_path / "other"}
+    named = [{"name": name, "kind": "folder", "folder": folder} for name, folder in folders.items()]
+    web = {"name": "web", "kind": "stow", "url": "https://pacs.example"}
+    back = {"name": "results", "kind": "dicom", "peer": "sender"}
+    assert configured(tmp_path / "data", destinations=[*named, web, back]).elsewhere == ["other", "web", "results"]
+
+
 def test_sender_is_the_peer_that_the_study_came_from(tmp_path: Path) -> None:
     peers = [{"ae_title": "PACS", "host": "127.0.0.1", "port": 104}, {"ae_title": "DR", "host": "127.0.0.1"}]
     destination = {"name": "back", "kind": "dicom", "peer": "sender", "objects": ["sr"]}

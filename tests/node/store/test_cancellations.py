@@ -131,7 +131,7 @@ def test_orders_are_forgotten_with_the_last_file_of_their_studies(node: Node) ->
     assert len(node.kept()) == 2
     cancellations.forget(node.engine, node.folder)
     assert len(node.kept()) == 2
-    Retention(SETTINGS.retention, node.folder, node.engine).clean(time.time() + 8 * 86400)
+    Retention(SETTINGS.retention, node.folder, node.engine, ()).clean(time.time() + 8 * 86400)
     assert node.kept() == []
 
 

@@ -165,7 +165,7 @@ def test_a_damaged_reason_hides_and_keeps_nothing(rows: Rows, damage: bytes) -> 
         "one": "the reason beside it cannot be read",
         "two": "damaged",
     }
-    Retention(RetentionSettings(), rows.folder, rows.engine).clean(time.time() + 31 * DAY)
+    Retention(RetentionSettings(), rows.folder, rows.engine, ()).clean(time.time() + 31 * DAY)
     assert list(rows.folder.quarantine.iterdir()) == []
 
 
@@ -187,7 +187,7 @@ def test_refused_objects_are_bounded_whatever_the_settings(rows: Rows, monkeypat
     for number in range(5):
         place.put(Quarantined(f"bad{number}", "damaged", float(number + time.time()), "BROKEN", None), bytes(10_000))
     place.put_file(Quarantined("held", "ended the model", 0.0, "PACS", "key1"), rows.folder.objects / "key1.dcm")
-    Retention(RetentionSettings(quarantine_days=1e5), rows.folder, rows.engine).clean(time.time())
+    Retention(RetentionSettings(quarantine_days=1e5), rows.folder, rows.engine, ()).clean(time.time())
     assert [entry.name for entry in place.entries()] == ["held", "bad3", "bad4"]
 
 
@@ -198,7 +198,7 @@ def test_refused_objects_make_room_before_any_study(rows: Rows) -> None:
         place.put(Quarantined(f"bad{number}", "damaged", float(number + time.time()), "EVIL", None), bytes(10_000))
     held = Quarantined("held", "it ended the model process", 0.0, "PACS", "key1")
     place.put_file(held, rows.folder.objects / "key1.dcm")
-    Retention(RetentionSettings(max_gb=15e-6, quarantine_days=1e5), rows.folder, rows.engine).clean(time.time())
+    Retention(RetentionSettings(max_gb=15e-6, quarantine_days=1e5), rows.folder, rows.engine, ()).clean(time.time())
     assert [entry.name for entry in place.entries()] == ["held", "bad2"]
     assert study.exists()
     assert rows.one(studies).state == "complete"
@@ -210,10 +210,10 @@ def test_a_deletion_that_was_cut_off_is_finished_later(rows: Rows, monkeypatch: 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", killed)
         with pytest.raises(Killed):
-            Retention(RetentionSettings(), rows.folder, rows.engine).clean(later)
+            Retention(RetentionSettings(), rows.folder, rows.engine, ()).clean(later)
     assert rows.one(studies).state == "expired"
     assert study.exists()
-    Retention(RetentionSettings(), rows.folder, rows.engine).clean(later)
+    Retention(RetentionSettings(), rows.folder, rows.engine, ()).clean(later)
     left = [rows.folder.objects, rows.folder.encoded, rows.folder.results]
     assert [path for folder in left for path in folder.rglob("*")] == []
 
@@ -222,5 +222,5 @@ def test_a_file_that_goes_while_it_is_looked_at_ends_no_round(rows: Rows, monkey
     """The listener renames its `.part` files at any moment."""
     finished(rows)
     (rows.folder.objects / "film.dcm.part").symlink_to("gone")
-    Retention(RetentionSettings(max_gb=1e-9), rows.folder, rows.engine).clean(time.time())
+    Retention(RetentionSettings(max_gb=1e-9), rows.folder, rows.engine, ()).clean(time.time())
     assert rows.one(studies).state == "expired"

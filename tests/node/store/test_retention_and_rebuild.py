@@ -6,13 +6,16 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
+from structlog.testing import capture_logs
 
 from dicom_node.settings import NodeSettings, RetentionSettings, settings_of
 from dicom_node.store import orders, rebuild, receipts
+from dicom_node.store.completions import Wanted
 from dicom_node.store.database import (
     DamagedDatabaseError,
     DatabaseAwayError,
@@ -53,7 +56,7 @@ def finished(rows: Rows, study: str, *, delivered: bool = True) -> None:
 
 
 def clean(rows: Rows, days_later: float, **settings: float) -> None:
-    Retention(RetentionSettings(**settings), rows.folder, rows.engine).clean(time.time() + DAY * days_later)
+    Retention(RetentionSettings(**settings), rows.folder, rows.engine, ()).clean(time.time() + DAY * days_later)
 
 
 def files(rows: Rows) -> set[str]:
@@ -137,6 +140,88 @@ def test_over_the_space_the_oldest_finished_studies_go(rows: Rows) -> None:
         "2.25.2": "expired",
         "2.25.3": "complete",
     }
+
+
+RESERVE_MB = 1024
+PLENTY = 2 * RESERVE_MB * 1024**2
+
+
+def clean_with_free(rows: Rows, free_bytes: int, *elsewhere: str) -> list[dict[str, Any]]:
+    """A round while the disk has so much free space; what was logged of it."""
+    rows.folder.free_bytes = lambda: free_bytes  # type: ignore[method-assign]
+    with capture_logs() as lines:
+        Retention(RetentionSettings(reserve_mb=RESERVE_MB), rows.folder, rows.engine, elsewhere).clean(time.time())
+    return [line for line in lines if line["event"] == "little space"]
+
+
+def test_with_little_space_the_oldest_studies_go_whose_results_are_elsewhere(rows: Rows) -> None:
+    now = time.time()
+    for number, study in enumerate(("2.25.2", "2.25.3", "2.25.1")):
+        finished(rows, study)
+        with rows.engine.begin() as connection:
+            values = {"completed_at": now + number, "last_received_at": now + number}
+            connection.execute(studies.update().where(studies.c.study_uid == study).values(values))
+    assert clean_with_free(rows, PLENTY, "there") == []
+    assert len(files(rows)) == 7, "results in the folder of each study bear one name"
+    (line,) = clean_with_free(rows, PLENTY - 20, "there")  # a study has 19 bytes
+    assert (line["count"], line["log_level"], line["free_bytes"]) == (2, "warning", PLENTY - 20)
+    assert {row.study_uid for row in rows.all(studies, state="complete")} == {"2.25.1"}
+    assert len(files(rows)) == 3
+    (line,) = clean_with_free(rows, 0, "there")
+    assert line["count"] == 1
+    assert files(rows) == set()
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "values"),
+    [
+        (["pacs"], {"state": "delivered"}),
+        (["there"], {"state": "cancelled"}),
+        (["there"], {"state": "gave_up"}),
+        (["there"], {"state": "waiting"}),
+        (["there"], {"state": "in_flight"}),
+        (["there"], {"committed": "wanted"}),
+        (["there"], {"committed": "no"}),
+    ],
+)
+def test_with_little_space_nothing_goes_that_is_nowhere_else(
+    rows: Rows, elsewhere: list[str], values: dict[str, str]
+) -> None:
+    finished(rows, "2.25.1")
+    rows.change(deliveries, **values)
+    (line,) = clean_with_free(rows, 0, *elsewhere)
+    assert line["count"] == 0
+    assert len(files(rows)) == 3
+
+
+def test_with_little_space_each_result_has_to_be_elsewhere_once(rows: Rows) -> None:
+    both = (Wanted("results", "", ("sr", "sc")), Wanted("pacs", "", ("sr",)))
+    rows.answer(rows.image("2.25.1"))
+    rows.complete("2.25.1", "sr", "sc", "gsps", wanted=both)
+    rows.change(deliveries, state="delivered")
+    clean_with_free(rows, 0, "pacs")
+    assert len(files(rows)) == 4, "the picture is in the data folder alone"
+    rows.answer(rows.image("2.25.2"))
+    rows.complete("2.25.2", "sr 2", "gsps 2", wanted=both)
+    rows.change(deliveries, state="delivered", committed="yes")
+    clean_with_free(rows, 0, "pacs")
+    assert {row.study_uid: row.state for row in rows.all(studies)} == {"2.25.1": "complete", "2.25.2": "expired"}
+
+
+def test_with_little_space_refused_objects_and_what_was_only_stored_go_first(rows: Rows) -> None:
+    finished(rows, "2.25.1")
+    rows.image("2.25.2")
+    with rows.engine.begin() as connection:
+        connection.execute(instances.update().where(instances.c.study_uid == "2.25.2").values(state="ignored"))
+        connection.execute(studies.delete().where(studies.c.study_uid == "2.25.2"))
+    place = Quarantine(rows.folder)
+    place.put(Quarantined("bad", "damaged", time.time(), "PACS", None), b"junk")
+    clean_with_free(rows, PLENTY - 1, "there")
+    assert place.entries() == []
+    assert len(files(rows)) == 4
+    clean_with_free(rows, PLENTY - 1, "there")
+    assert rows.one(instances, study_uid="2.25.2").state == "expired"
+    assert len(files(rows)) == 3
 
 
 def test_the_quarantine_is_emptied_after_its_time(rows: Rows) -> None:

@@ -209,7 +209,7 @@ def test_the_housekeeper_deletes_what_is_over_its_time(running: Running, rows: R
         running.engine.start("note", f"note:{number}", "key")
         running.wait(f"note:{number}")
     (rows.folder.objects / "orphan.dcm").write_bytes(b"")
-    retention = Retention(RetentionSettings(), rows.folder, rows.engine)
+    retention = Retention(RetentionSettings(), rows.folder, rows.engine, ())
     housekeeper = Housekeeper(retention, running.engine)
     housekeeper.clean()
     assert running.rows("SELECT count(*) FROM workflow_status") == [(3,)]
