@@ -97,7 +97,7 @@ class ViewerSettings:
     """0 none, 1 short, 2 full."""
 
     window_drag: Literal["classic", "ihe"] = "classic"
-    """What a drag does: classic, right widens and up darkens as most stations do; ihe, as Basic Image Review says."""
+    """What a drag does: classic, right widens and up brightens; ihe, down brightens as Basic Image Review says."""
 
     linked: bool = True
     """Current and prior share zoom, pan and window."""
