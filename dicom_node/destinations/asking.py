@@ -11,8 +11,6 @@ from pydicom.dataset import Dataset
 from dicom_node.destinations.outcome import Fate, Outcome, Outgoing
 from dicom_node.peers import Cause, Failure, FindResult
 
-#: HTTP statuses of a service that does not know us, rather than one that cannot be asked.
-_LOCKED_OUT = (401, 403)
 #: What an archive puts right for the whole study or patient (PS3.4 B.4.2.2), beside group 0010.
 _CORRECTED = frozenset(
     {
@@ -52,11 +50,10 @@ def ask(
 
 
 def _missing(failure: Failure | None) -> Outcome:
+    """Of an object that was not found. One who did not let us in has not answered: it may be there."""
     if failure is None:
         return Outcome(Fate.NOT_THERE, "not found there")
-    if failure.cause is Cause.NOT_OFFERED or (
-        failure.cause is Cause.STATUS and not failure.passing and failure.status not in _LOCKED_OUT
-    ):
+    if failure.cause is Cause.NOT_OFFERED or (failure.cause is Cause.STATUS and not failure.passing):
         return Outcome(Fate.NOT_THERE, "cannot be asked")
     return Outcome(Fate.UNKNOWN, f"it may be there; {failure.words}", reached=was_reached(failure))
 

@@ -230,6 +230,17 @@ def test_a_web_service_takes_objects_and_is_asked(sends: Sends) -> None:
     assert len(web.requests) == 8
 
 
+@pytest.mark.parametrize(
+    ("status", "fate"),
+    [(401, Fate.UNKNOWN), (403, Fate.UNKNOWN), (503, Fate.UNKNOWN), (400, Fate.NOT_THERE), (404, Fate.NOT_THERE)],
+)
+def test_a_web_service_that_does_not_let_us_in_has_not_said_that_nothing_is_there(
+    sends: Sends, status: int, fate: Fate
+) -> None:
+    with serving(Web(status)) as web:
+        assert fates(sends.ask(StowDestination(WebService(web.url), may_ask=True))) == [fate] * 2
+
+
 def test_a_folder_gets_whole_files(sends: Sends, tmp_path: Path) -> None:
     folder = FolderDestination(tmp_path / "new" / "results")
     assert fates(sends.ask(folder)) == [Fate.NOT_THERE] * 2
