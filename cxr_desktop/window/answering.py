@@ -21,6 +21,7 @@ from cxr_desktop.window.pane import Pane
 from cxr_desktop.window.viewing import Viewing
 from cxr_desktop.workers.inference import Inference
 from cxr_desktop.workers.inference_messages import ModelDescription
+from cxr_desktop.workers.task import run
 
 #: Commands whose keys stand on the panel's buttons.
 _KEYS = ("ask", "ask_both", "show_map", "cancel", "agree", "reject", "unsure", "comment")
@@ -147,7 +148,7 @@ class Answering(QObject):
         self._take(pane, (answer,))
         row = kept(pane.loaded.record.key, answer)
         if row is not None and self.desk.index is not None:
-            self.desk.index.put_answer(row)
+            run(self.desk.index.put_answer, row, on_error=self.desk.told.emit)
 
     def _answered(self, answers: tuple[Answer, ...]) -> None:
         self._take(self._viewing.area.current, answers)

@@ -87,19 +87,23 @@ class Pane(QWidget):
         self.set_title(title)
 
     def set_title(self, title: str) -> None:
-        """Write what the film is over it, where two hang beside each other; "" for nothing."""
+        """Write what the film is over it, where two hang beside each other; "" where it hangs alone.
+
+        The models' words stand under it then: their room is kept, so that no film moves when an answer comes.
+        """
         self._title.setText(title)
         self._title.setVisible(bool(title))
+        self._verdict.setMinimumHeight(3 * self._verdict.fontMetrics().lineSpacing() + 4)
+        self._verdict.setVisible(bool(title))
 
     def set_verdict(self, answers: list[Answer]) -> None:
-        """Write what models said under the film; with their names where there are two."""
+        """What models said, for the line under the film; with their names where there are two."""
         lines = []
         for answer in answers:
             words = words_of(answer)
             model = f"{answer.manifest.name}: " if answer.manifest is not None and len(answers) > 1 else ""
             lines.append(model + " ".join(filter(None, [words.verdict, words.caution and f"({words.caution})"])))
         self._verdict.setText("\n".join(lines))
-        self._verdict.setVisible(bool(lines))
 
     def verdict(self) -> str:
         """What stands under the film."""
