@@ -26,7 +26,7 @@ from dicom_node.store import commitments
 log = logs.get(__name__)
 
 #: Status of N-ACTION and N-EVENT-REPORT (PS3.7 C.5).
-_REFUSED, _INVALID_ARGUMENT, _PROCESSING_FAILURE = 0x0124, 0x0115, 0x0110
+_REFUSED, _INVALID_ARGUMENT, _PROCESSING_FAILURE, _RESOURCE_LIMITATION = 0x0124, 0x0115, 0x0110, 0x0213
 #: Between two looks for answers that somebody waits for.
 _LOOK_SECONDS = 1.0
 #: Before a report that was not taken is sent again: doubled each time, up to an hour.
@@ -44,7 +44,7 @@ class PromiseSink:
         self._notify = notify
 
     def requested(self, request: CommitmentRequest) -> int:
-        """Keep a sender's request; 0x0124 where no archive is configured."""
+        """Keep a sender's request; 0x0124 where no archive is configured, 0x0213 where the sender has too many open."""
         if self._settings.archive is None:
             return _REFUSED
         now = time.time()
@@ -52,6 +52,9 @@ class PromiseSink:
         try:
             uid = str(generate_uid(None))
             commitments.record_request(self._engine, request, uid, self._settings.archive, now, ends_at)
+        except commitments.TooManyRequestsError:
+            log.warning("too many commitment requests", sender=request.calling_ae_title)
+            return _RESOURCE_LIMITATION
         except Exception as error:  # noqa: BLE001  # the sender is to be told, whatever it was
             log.error("commitment request not kept", **logs.trouble(error))
             return _PROCESSING_FAILURE

@@ -87,7 +87,10 @@ class CommitmentSink(Protocol):
     """
 
     def requested(self, request: CommitmentRequest) -> int:
-        """A peer wants a promise: 0x0000 when it will be told, 0x0124 when we promise nothing to anybody."""
+        """A peer wants a promise: 0x0000 when it will be told.
+
+        0x0124 when we promise nothing to anybody, 0x0213 when it waits for too many already.
+        """
 
     def reported(self, report: CommitmentReport) -> int:
         """An archive answers a request of ours: 0x0000, or 0x0115 for a transaction that is not ours."""

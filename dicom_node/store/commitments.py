@@ -15,23 +15,30 @@ from dicom_node.store.tables import commitments, deliveries, results
 NO_ANSWER = 0x0110
 #: Nothing more to be done with the peer that is asked.
 _OPEN = ("waiting", "asking", "asked")
+#: Requests of one sender that it has not been told of; a hospital's busiest hour, or an archive's outage, is far below.
+MAX_OPEN_REQUESTS = 1000
+
+
+class TooManyRequestsError(Exception):
+    """A sender has so many requests open that it has to wait for reports first."""
 
 
 def record_request(
     engine: sa.Engine, request: CommitmentRequest, transaction_uid: str, peer: str, now: float, ends_at: float
 ) -> None:
-    """Keep a sender's request, to be asked of `peer` under `transaction_uid`.
+    """Keep a sender's request, to be asked of `peer` under `transaction_uid`. Raises TooManyRequestsError.
 
     One that comes again, because its sender did not hear that we took it, is told of once.
     """
-    same = sa.select(commitments.c.transaction_uid).where(
-        commitments.c.requester == request.calling_ae_title,
-        commitments.c.requester_transaction_uid == request.transaction_uid,
-        commitments.c.state.in_((*_OPEN, "answered")),
+    theirs = sa.select(commitments.c.requester_transaction_uid).where(
+        commitments.c.requester == request.calling_ae_title, commitments.c.state.in_((*_OPEN, "answered"))
     )
     with engine.begin() as connection:
-        if connection.execute(same).first() is not None:
+        untold = connection.execute(theirs).scalars().all()
+        if request.transaction_uid in untold:
             return
+        if len(untold) >= MAX_OPEN_REQUESTS:
+            raise TooManyRequestsError
         connection.execute(
             commitments.insert().values(
                 transaction_uid=transaction_uid,

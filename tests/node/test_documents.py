@@ -23,6 +23,7 @@ from dicom_node.peers import commitment as asked_commitment
 from dicom_node.peers import encoded, identifier, messages, pdus, verification
 from dicom_node.peers.peer import DEFAULT_TIMEOUTS
 from dicom_node.settings import ListenerSettings, NodeSettings
+from dicom_node.store import commitments
 from tests.node.node_process import ROOT
 
 CONFORMANCE = (ROOT / "docs" / "conformance.md").read_text()
@@ -96,8 +97,16 @@ def test_statuses_of_c_store() -> None:
 
 def test_statuses_of_storage_commitment() -> None:
     listener = {value for name, value in vars(commitment).items() if re.match(r"_(SUCCESS|NO_|INVALID|PROC)", name)}
-    sink = {promise._REFUSED, promise._INVALID_ARGUMENT, promise._PROCESSING_FAILURE, promise.SUCCESS}
-    assert codes(section("2.4 Storage commitment as provider")) == listener | sink
+    sink = {
+        promise._REFUSED,
+        promise._INVALID_ARGUMENT,
+        promise._PROCESSING_FAILURE,
+        promise._RESOURCE_LIMITATION,
+        promise.SUCCESS,
+    }
+    text = section("2.4 Storage commitment as provider")
+    assert codes(text) == listener | sink
+    assert f"{commitments.MAX_OPEN_REQUESTS} requests" in text
 
 
 def test_rejections() -> None:

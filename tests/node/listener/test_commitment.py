@@ -180,11 +180,12 @@ def test_a_request_that_cannot_be_understood_is_refused(sink, asked, status):
         peer.association.release()
 
 
-def test_the_sink_s_refusal_is_the_answer_and_nothing_is_reported_there(sink):
-    sink.status = 0x0124
+@pytest.mark.parametrize("status", [0x0124, 0x0213])
+def test_the_sink_s_refusal_is_the_answer_and_nothing_is_reported_there(sink, status):
+    sink.status = status
     with running(commitment=sink) as node:
         peer = Requestor(node)
-        assert peer.ask(information()) == 0x0124
+        assert peer.ask(information()) == status
         assert not node.listener.report(CommitmentReport("2.25.9", "PEER", (A,)))
         peer.association.release()
 

@@ -80,6 +80,25 @@ def test_a_request_is_kept_until_the_archive_has_answered(rows: Rows) -> None:
     assert rows.one(table).state == "told"
 
 
+def test_a_sender_that_waits_for_too_many_reports_is_told(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 500 <= commitments.MAX_OPEN_REQUESTS <= 2000
+    monkeypatch.setattr(commitments, "MAX_OPEN_REQUESTS", 2)
+    promises = sink(rows, settings())
+
+    def ask(number: int, sender: str = "MODALITY") -> int:
+        return promises.requested(CommitmentRequest(f"2.25.{number}", REFERENCES, sender, "127.0.0.1"))
+
+    assert [ask(number) for number in (1, 2, 3)] == [0x0000, 0x0000, 0x0213]
+    assert len(rows.all(table)) == 2
+    assert ask(2) == 0x0000, "one that comes again is no further one"
+    assert ask(3, "OTHER") == 0x0000
+    rows.change(table, state="answered")
+    assert ask(3) == 0x0213, "an answer that it has not been told is kept for it"
+    for row in rows.all(table, requester="MODALITY")[:1]:
+        assert commitments.change(rows.engine, row.transaction_uid, "answered", state="told")
+    assert ask(3) == 0x0000
+
+
 def test_what_the_archive_does_not_name_is_not_committed(rows: Rows) -> None:
     promises = sink(rows, settings())
     promises.requested(REQUEST)
