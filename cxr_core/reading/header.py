@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO, Literal
 
 from pydicom.dataset import Dataset
+from pydicom.uid import UID
 
 from cxr_core.chest_image import HeaderFacts
 from cxr_core.errors import ImageReadError
@@ -74,7 +75,7 @@ def _check(
     if pixels is not None and pixels.tag == "other pixels":
         raise ImageReadError("floating point pixel data", "8- or 16-bit integers", "export the original image")
     check_pixel_attributes(data_set, limits, has_pixels=facts.has_pixels)
-    if pixels is None or pixels.length == _UNDEFINED_LENGTH or facts.frames > 1:
+    if pixels is None or pixels.length == _UNDEFINED_LENGTH or _is_compressed(facts) or facts.frames > 1:
         return
     there = pixels.length if size is None else min(pixels.length, size - pixels.begin)
     samples = int(data_set.get("SamplesPerPixel") or 1)
@@ -83,6 +84,11 @@ def _check(
         raise ImageReadError(
             f"{there} bytes of pixel data", f"{needed} for {facts.rows} x {facts.columns}", "send it again"
         )
+
+
+def _is_compressed(facts: HeaderFacts) -> bool:
+    syntax = UID(facts.transfer_syntax_uid or "")
+    return syntax.is_transfer_syntax and syntax.is_compressed
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +103,13 @@ class _Element:
     @classmethod
     def next_of(cls, file: BinaryIO, data_set: Dataset) -> _Element | None:
         """The element of pixels that the file is at; None where it is at its end."""
-        implicit, little_endian = data_set.original_encoding
-        order: Literal["big", "little"] = "big" if little_endian is False else "little"
-        start = file.tell()
-        head = file.read(8 if implicit else 12)
+        order: Literal["big", "little"] = "big" if data_set.original_encoding[1] is False else "little"
+        begin = file.tell()
+        head = file.read(12)
         group, element = (int.from_bytes(head[at : at + 2], order) for at in (0, 2))
         if group != 0x7FE0:
             return None
         tag = "PixelData" if element == 0x0010 else "other pixels"
-        return cls(tag, int.from_bytes(head[-4:], order), start + len(head))
+        # Told by the element itself: a damaged transfer syntax says nothing.
+        start = 8 if head[4:6].isalpha() else 4  # explicit or implicit VR (PS3.5 7.1.2, 7.1.3)
+        return cls(tag, int.from_bytes(head[start : start + 4], order), begin + start + 4)

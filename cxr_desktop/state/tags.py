@@ -67,13 +67,13 @@ class TagNode:
         """The value representation, without parsing the value; "" of an item."""
         if self.tag is None:
             return ""
-        vr = self._data_set.get_item(self.tag).VR
-        if vr is None and not self.private:  # an implicit data set does not say it
-            try:
-                return dictionary_VR(self.tag)
-            except KeyError:
-                return "UN"
-        return str(vr or self._parsed_vr())
+        try:
+            vr = self._data_set.get_item(self.tag).VR
+            if vr is None and not self.private:  # an implicit data set does not say it
+                vr = dictionary_VR(self.tag)
+            return str(vr or self._data_set[self.tag].VR)
+        except Exception:  # noqa: BLE001  # as in `value`; also a tag that the dictionary does not know
+            return "UN"
 
     @cached_property
     def keyword(self) -> str:
@@ -123,12 +123,6 @@ class TagNode:
             return f"Private ({element.private_creator or 'no creator'}): {element.name.strip('[]')}"
         except Exception:  # noqa: BLE001  # as in `value`
             return "Private"
-
-    def _parsed_vr(self) -> str:
-        try:
-            return str(self._data_set[self.tag].VR)  # type: ignore[index]  # asked for elements alone
-        except Exception:  # noqa: BLE001  # as in `value`
-            return "UN"
 
 
 def tag_tree(data_set: Dataset) -> list[TagNode]:

@@ -18,6 +18,7 @@ from cxr_core.chest_image import HeaderFacts
 from cxr_core.errors import ImageReadError
 from cxr_core.pipeline import enough_memory
 from cxr_core.reading import Source, find_sources
+from cxr_core.reading.dicom_file import damage_told
 from cxr_core.reading.header import Header, read_header
 from cxr_core.results.marks import is_result
 from cxr_desktop.state.index import Index, IndexFileError
@@ -112,7 +113,7 @@ class _Keeper:
 def record_of(source: Source) -> InstanceRecord:
     """What the header of one source says, or why it cannot be read. Raises nothing for any content."""
     try:
-        with enough_memory():
+        with enough_memory(), damage_told():
             return _record(source.name, _header_of(source))
     except ImageReadError as error:
         return InstanceRecord(source.name, "failed", str(error))
@@ -161,7 +162,7 @@ def _record(name: str, header: Header) -> InstanceRecord:
 
 def _kind(header: Header, data_set: Dataset) -> tuple[InstanceKind, str]:
     facts = header.facts
-    if is_result(data_set):
+    if _is_ours(data_set):
         return "result", "a result object of this program"
     if header.problem is not None:
         return "failed", str(header.problem)
@@ -170,6 +171,13 @@ def _kind(header: Header, data_set: Dataset) -> tuple[InstanceKind, str]:
     if facts.frames > 1:
         return "other", f"{facts.frames} frames; single images are shown"
     return "image", ""
+
+
+def _is_ours(data_set: Dataset) -> bool:
+    try:
+        return is_result(data_set)
+    except Exception:  # noqa: BLE001  # as in _text: what is damaged there does not say that it is ours
+        return False
 
 
 def _modality(facts: HeaderFacts) -> str:

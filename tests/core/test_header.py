@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 
 import cv2
 import numpy as np
@@ -83,6 +84,22 @@ def test_problem_is_that_of_reading(attributes: dict[str, object]) -> None:
     assert (problem and str(problem)) == problem_of_reading(data)
 
 
+def test_compressed_pixels_of_a_defined_length_are_no_problem() -> None:
+    data = build(syntax="jpeg-ls")
+    element = b"\xe0\x7f\x10\x00OB\x00\x00"
+    begin = data.index(element) + len(element)
+    end = data.index(b"\xfe\xff\xdd\xe0", begin)
+    defined = data[:begin] + (end - begin - 4).to_bytes(4, "little") + data[begin + 4 : end]
+    assert problem_of_reading(defined) is None
+    assert read_header(io.BytesIO(defined), len(defined)).problem is None
+
+
+def test_damaged_transfer_syntax_is_no_problem_where_reading_finds_none() -> None:
+    data = build(syntax="implicit").replace(b"1.2.840.10008.1.2\0", b"1.2\xaa840.10008.1.2\0")
+    assert problem_of_reading(data) is None
+    assert read_header(io.BytesIO(data), len(data)).problem is None
+
+
 @pytest.mark.parametrize("data", [b"", b"no image at all" * 100, build()[:140]], ids=["empty", "other", "cut"])
 def test_no_header_at_all_is_raised_as_reading_does(data: bytes) -> None:
     with pytest.raises(ImageReadError) as caught:
@@ -102,3 +119,19 @@ def test_pictures(suffix: str) -> None:
     found = read_header(io.BytesIO(data), len(data))
     assert found.facts == read_image(data).facts
     assert found.data_set is None
+
+
+@pytest.mark.parametrize("syntax", ["explicit", "implicit", "big-endian", "jpeg-ls", "deflated"])
+def test_no_header_condemns_what_can_be_read(syntax: str) -> None:
+    whole = build(gradient(24, 20), syntax=syntax)
+    chance = random.Random(syntax)
+    for _ in range(200):
+        data = bytearray(whole)
+        for _ in range(chance.choice((1, 1, 3))):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        try:
+            problem = read_header(io.BytesIO(data), len(data)).problem
+        except ImageReadError as error:
+            problem = error
+        if problem is not None:
+            assert problem_of_reading(bytes(data)) is not None, problem

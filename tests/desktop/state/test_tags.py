@@ -83,6 +83,13 @@ def test_damaged_value_is_said_to_be() -> None:
     assert found["PatientName"].value() == "SYNTHETIC^TEST"
 
 
+def test_damaged_value_representation_is_unknown() -> None:
+    content = build().replace(b"\xe0\x7f\x10\x00OW", b"\xe0\x7f\x10\x00O\xf7")
+    nodes = tag_tree(pydicom.dcmread(io.BytesIO(content)))
+    assert (nodes[-1].tag_text, nodes[-1].vr, nodes[-1].value()) == ("(7FE0,0010)", "UN", "(cannot be read)")
+    assert [node for node in search(nodes, ["7fe00010"]) if node is not None] == [nodes[-1]]
+
+
 @pytest.mark.parametrize(
     ("typed", "found"),
     [

@@ -149,6 +149,13 @@ def test_damaged_value_is_left_out(tmp_path: Path) -> None:
     assert (found.patient_id, found.patient_name) == ("", "SYNTHETIC^TEST")
 
 
+def test_damaged_sequence_does_not_hide_an_image(tmp_path: Path) -> None:
+    content = build(ContributingEquipmentSequence=[code("1", "99X", "x")])
+    damaged = content.replace(b"\x18\x00\x01\xa0SQ", b"\x18\x00\x01\xa0UT")
+    assert damaged != content
+    assert record(tmp_path / "a.dcm", damaged).kind == "image"
+
+
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
 def test_pictures_have_a_size(tmp_path: Path, suffix: str) -> None:
     content = cv2.imencode(suffix, np.full((60, 40), 90, np.uint8))[1].tobytes()
