@@ -14,6 +14,10 @@ from cxr_desktop.window.actions import COMMANDS, MENUS, Actions, translated
 _CONTEXT = "help"
 _MOUSE = (
     ("Left drag", "the chosen tool"),
+    (
+        "Right click, or the menu key",
+        "every window and VOI LUT of the image, window as numbers, overlay planes, shutter",
+    ),
     ("Right drag", "window/level; with Ctrl four times as fast"),
     ("Middle drag, or left drag with the space bar", "pan"),
     ("Wheel", "zoom about the pointer"),

@@ -21,10 +21,9 @@ from PySide6.QtWidgets import (
 
 from cxr_core.errors import SettingsError
 from cxr_desktop.state.settings import ViewerSettings
+from cxr_desktop.views.heat_map import COLOUR_MAPS
 from cxr_desktop.window.keys_table import KeysTable
 from cxr_desktop.window.settings_tables import PacsTable, PresetTable
-
-COLOUR_MAPS = ("viridis", "inferno", "cividis")
 
 
 class SettingsDialog(QDialog):

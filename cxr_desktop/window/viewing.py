@@ -15,6 +15,7 @@ from cxr_desktop.state import windowing
 from cxr_desktop.state.display import DisplayState
 from cxr_desktop.state.hanging import prior_of, prior_warning
 from cxr_desktop.state.index import Index
+from cxr_desktop.state.patient_text import file_name
 from cxr_desktop.state.records import InstanceRecord, LoadedImage
 from cxr_desktop.state.settings import ViewerSettings
 from cxr_desktop.tools.measurements import MeasurementModel
@@ -236,8 +237,8 @@ class Viewing(QObject):
         pane.show_film(loaded, model, title)
         pane.view.setFocus()
         self.area.activate(pane)
-        for note in loaded.image.notes:
-            self._window.statusBar().showMessage(note, 10_000)
+        if loaded.image.notes:
+            self._window.messages.tell(f"{file_name(loaded.record)}: {'; '.join(loaded.image.notes)}", "warning")
         self.shown.emit(pane)
         self.tell_available()
 
