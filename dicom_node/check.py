@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 
 from cxr_core.errors import CxrError
 from dicom_node.destinations.choose import Destinations, called
+from dicom_node.report import is_running, some
 from dicom_node.settings import NodeSettings
 from dicom_node.store.folder import DataFolder
 
@@ -26,9 +28,12 @@ class Finding:
 
 def examine(settings: NodeSettings) -> Iterator[Finding]:
     """Try one thing after the other. Nothing is changed but the data folder, which is made."""
-    yield Finding("settings", True, f"{len(settings.peers)} peers, {len(settings.destinations)} destinations")
+    listed = f"{some(len(settings.peers), 'peer')}, {some(len(settings.destinations), 'destination')}"
+    yield Finding("settings", True, listed)
     yield _folder(settings)
+    yield from _intake(settings)
     yield _model(settings)
+    yield _port(settings)
     yield from _tls(settings)
     yield from _peers(settings)
     yield from _services(settings)
@@ -47,16 +52,45 @@ def _folder(settings: NodeSettings) -> Finding:
     return Finding("data folder", enough, f"{free_mb} MB free{needed}")
 
 
+def _intake(settings: NodeSettings) -> Iterator[Finding]:
+    from dicom_node.work.analysis import core_settings
+
+    if settings.analysis.relaxed_intake:
+        try:
+            core_settings(settings.analysis)
+        except CxrError as error:
+            yield Finding("relaxed intake", False, str(error))
+        else:
+            yield Finding("relaxed intake", True, ", ".join(settings.analysis.relaxed_intake))
+
+
 def _model(settings: NodeSettings) -> Finding:
     from cxr_core.classifier import Classifier
     from dicom_node.work.analysis import core_settings
 
+    analysis = settings.analysis.model_copy(update={"relaxed_intake": ()})  # looked at by itself
     try:
         # Loaded and verified as the node does it: a model may be whole, and not take a setting.
-        identity = Classifier(settings.analysis.model, core_settings(settings.analysis)).identity
+        identity = Classifier(analysis.model, core_settings(analysis)).identity
     except CxrError as error:
         return Finding("model", False, str(error))
     return Finding("model", True, f"{identity.name} {identity.version}")
+
+
+def _port(settings: NodeSettings) -> Finding:
+    from dicom_node.listener.server import ListenError, listening_socket
+
+    host, port = settings.listener.bind, settings.listener.port
+    try:
+        listening_socket(host, port).close()
+    except ListenError as error:
+        cause = error.__cause__
+        if isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE and is_running(DataFolder(settings.data)):
+            return Finding("port", True, f"{host} port {port} is in use, and a node runs on this data folder")
+        if isinstance(cause, PermissionError):  # the unit may give the service what a command has not
+            return Finding("port", True, f"{error}; not tried: only the service may", is_warning=True)
+        return Finding("port", False, str(error))
+    return Finding("port", True, f"{host} port {port} is free")
 
 
 def _tls(settings: NodeSettings) -> Iterator[Finding]:

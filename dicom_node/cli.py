@@ -194,12 +194,12 @@ def retry(
     with _opened(config, data) as (_, _, engine):
         import time
 
-        from dicom_node.report import counted
+        from dicom_node.report import ordered
         from dicom_node.store import orders, overview
 
         uid = None if study is None else overview.find_study(engine, study).study_uid
         told = orders.retry(engine, time.time(), uid, overview.known_destination(engine, destination))
-        _tell(told, [f"Tried again: {counted(told)}"], as_json)
+        _tell(told, [f"Tried again: {ordered(told)}"], as_json)
 
 
 @app.command()
@@ -210,14 +210,14 @@ def cancel(
     with _opened(config, data) as (_, folder, engine):
         import time
 
-        from dicom_node.report import counted
+        from dicom_node.report import ordered
         from dicom_node.store import orders, overview
 
         if study is None and destination is None:
             raise CxrError("nothing to cancel", "a study or --destination", "see `cxr-node list`")
         uid = None if study is None else overview.find_study(engine, study).study_uid
         told = orders.cancel(engine, folder, time.time(), uid, overview.known_destination(engine, destination))
-        _tell(told, [f"Cancelled: {counted(told)}"], as_json)
+        _tell(told, [f"Cancelled: {ordered(told)}"], as_json)
 
 
 @app.command()

@@ -87,10 +87,10 @@ def status_lines(told: Record) -> list[str]:
         if not row["configured"]:
             line += "; NOT CONFIGURED any more: configure it, or `cxr-node cancel --destination`"
         if row["failing_since"] is not None and row["state"] in ("waiting", "gave_up"):
-            line += f"; since {row['failing_since']}, {row['attempts']} attempts: {row['last_failure']}"
+            line += f"; since {row['failing_since']}, {some(row['attempts'], 'attempt')}: {row['last_failure']}"
         lines.append(line)
     if told["not_committed"]:
-        lines.append(f"{told['not_committed']} objects delivered, and NOT COMMITTED by the peer")
+        lines.append(f"{some(told['not_committed'], 'object')} delivered, and NOT COMMITTED by the peer")
     free, reserve = told["free_bytes"], told["reserve_bytes"]
     lines.append(
         f"disk         {_size(told['used_bytes'])} used, {_size(free)} free"
@@ -100,10 +100,11 @@ def status_lines(told: Record) -> list[str]:
     bad += told["studies"].get("set_aside", 0)
     bad += sum(row["count"] for row in told["deliveries"] if row["state"] in _BAD)
     if bad:
-        lines.append(f"{bad} NEED SOMEBODY: see `cxr-node list --state set_aside` and `cxr-node quarantine list`;")
+        need = "NEEDS" if bad == 1 else "NEED"
+        lines.append(f"{bad} {need} SOMEBODY: see `cxr-node list --state set_aside` and `cxr-node quarantine list`;")
         lines.append("then `cxr-node retry`, or `cxr-node cancel`")
     elif told["quarantine"]:
-        lines.append(f"quarantine   {told['quarantine']} objects, see `cxr-node quarantine list`")
+        lines.append(f"quarantine   {some(told['quarantine'], 'object')}, see `cxr-node quarantine list`")
     return lines
 
 
@@ -131,7 +132,7 @@ def study_lines(told: Sequence[Record]) -> list[str]:
         return ["no studies"]
     return [
         f"{row['last_received_at']}  {_word(row['state']):10}  "
-        f"{_some(row['images'], 'image')}, {_some(row['results'], 'result')}, "
+        f"{some(row['images'], 'image')}, {some(row['results'], 'result')}, "
         f"{row['delivered']} delivered, {row['undelivered']} not  {row['sender']}  {row['study_instance_uid']}"
         + (f"  ({row['reason']})" if row["reason"] else "")
         for row in told
@@ -205,7 +206,7 @@ def one_study_lines(told: Record) -> list[str]:
         if delivery["delivered_at"]:
             line += f" {delivery['delivered_at']}"
         elif delivery["attempts"]:
-            line += f" after {delivery['attempts']} attempts: {delivery['note']}"
+            line += f" after {some(delivery['attempts'], 'attempt')}: {delivery['note']}"
         if delivery["due_at"]:
             line += f"; next attempt {delivery['due_at']}"
         lines.append(line)
@@ -240,12 +241,20 @@ def quarantined_lines(entry: Quarantined, path: Path) -> list[str]:
     ]
 
 
+def ordered(counts: Mapping[str, int]) -> str:
+    """What an order changed, in words."""
+    kinds = {"images": "image", "studies": "study", "deliveries": "delivery"}
+    changed = [f"{count} {kinds[name] if count == 1 else name}" for name, count in counts.items() if count]
+    return ", ".join(changed) or "none"
+
+
 def counted(counts: Mapping[str, int]) -> str:
     """Counts in words."""
     return ", ".join(f"{count} {_word(name)}" for name, count in counts.items() if count) or "none"
 
 
-def _some(count: int, what: str) -> str:
+def some(count: int, what: str) -> str:
+    """One of something, or several."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 

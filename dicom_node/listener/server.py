@@ -36,6 +36,19 @@ class ListenError(PassingError):
     """The address or port cannot be listened on."""
 
 
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A socket that listens on an address. Raises ListenError, whose cause is the system's error."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=host == "::")
+    except OSError as error:
+        raise ListenError(
+            f"cannot listen on {host} port {port} ({error.strerror})",
+            "an address of this machine and a free port",
+            "set listener.bind and listener.port, or stop the other program",
+        ) from error
+
+
 class Listener:
     """The DICOM service.
 
@@ -102,18 +115,7 @@ class Listener:
 
     def start(self) -> int:
         """Listen; the port. Raises ListenError."""
-        host, port = self._bind
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        try:
-            self._socket = socket.create_server(
-                (host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=host == "::"
-            )
-        except OSError as error:
-            raise ListenError(
-                f"cannot listen on {host} port {port} ({error.strerror})",
-                "an address of this machine and a free port",
-                "set listener.bind and listener.port, or stop the other program",
-            ) from error
+        self._socket = listening_socket(*self._bind)
         self._socket.settimeout(TICK)
         self._thread = threading.Thread(target=self._accept, name="cxr-node-listener", daemon=True)
         self._thread.start()

@@ -82,9 +82,10 @@ def test_what_needs_somebody_is_said(rows: Rows) -> None:
     output = run(rows, "status").output
     assert "1 GIVEN UP" in output
     assert "4 attempts: cannot be reached" in output
-    assert "1 NEED SOMEBODY" in output
+    assert "after 4 attempts: cannot be reached" in run(rows, "show", "2.25.1").output
+    assert "1 NEEDS SOMEBODY" in output
     rows.change(deliveries, state="delivered", committed="no")
-    assert "1 objects delivered, and NOT COMMITTED by the peer" in run(rows, "status").output
+    assert "1 object delivered, and NOT COMMITTED by the peer" in run(rows, "status").output
 
 
 def test_studies_are_listed_and_shown(rows: Rows) -> None:
@@ -118,8 +119,9 @@ def test_retry_and_cancel(rows: Rows) -> None:
     rows.complete("2.25.1", "sr")
     rows.image("2.25.2")
     rows.change(deliveries, state="gave_up")
-    assert run(rows, "retry", "2.25.1").output == "Tried again: 1 deliveries\n"
+    assert run(rows, "retry", "2.25.1").output == "Tried again: 1 delivery\n"
     assert rows.one(deliveries).state == "waiting"
+    assert run(rows, "retry", "2.25.2").output == "Tried again: none\n"
     assert told(rows, "cancel", "2.25.2") == {"images": 1, "studies": 1, "deliveries": 0}
     assert rows.one(studies, study_uid="2.25.2").state == "cancelled"
     assert told(rows, "cancel", "--destination", "there")["deliveries"] == 1
@@ -136,6 +138,7 @@ def test_the_quarantine_is_listed_shown_and_released(rows: Rows) -> None:
     place.put_file(Quarantined(key, "it ended the model process 3 times", time.time(), "PACS", key), path)
     (entry,) = told(rows, "quarantine", "list")
     assert (entry["name"], entry["instance"]) == (key, key)
+    assert "1 NEEDS SOMEBODY" in run(rows, "status").output
     assert "it ended the model process 3 times" in run(rows, "quarantine", "list").output
     assert told(rows, "quarantine", "show", "key")["file"] == str(place.path(key))
     assert run(rows, "quarantine", "release", "key").output == f"{key} waits for its analysis\n"
@@ -154,6 +157,7 @@ def refused(rows: Rows, request: ReceivedObject) -> str:
 def test_an_object_that_was_refused_is_taken_or_refused_again(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
     request = received(StudyInstanceUID="")
     name = refused(rows, request)
+    assert "quarantine   1 object, see" in run(rows, "status").output
     assert "is refused again with 0xC000: StudyInstanceUID missing" in run(rows, "quarantine", "release", name).output
     monkeypatch.setattr("dicom_node.store.sink.uid", lambda header, keyword: str(header.get(keyword) or "2.25.9"))
     assert run(rows, "quarantine", "release", name).output == f"{name} was taken\n"
@@ -206,7 +210,7 @@ def test_check_tries_what_the_settings_name(tmp_path: Path) -> None:
     with scp([(Verification, None)]) as peer:
         config = tmp_path / "node.toml"
         config.write_text(
-            f'data = "{tmp_path}/data"\n[retention]\nreserve_mb = 0\n'
+            f'data = "{tmp_path}/data"\n[retention]\nreserve_mb = 0\n[listener]\nport = 0\n'
             f'[[peers]]\nae_title = "PACS"\nhost = "127.0.0.1"\nport = {peer.port}\n'
             f'[[peers]]\nae_title = "GONE"\nhost = "127.0.0.1"\nport = {other.port}\n'
             '[[peers]]\nae_title = "DR"\nhost = "127.0.0.1"\n'
@@ -214,19 +218,23 @@ def test_check_tries_what_the_settings_name(tmp_path: Path) -> None:
         )
         result = CliRunner().invoke(app, ["check", "--config", str(config), "--json"])
     assert result.exit_code == 1
+    assert "3 peers, 1 destination" in {finding["words"] for finding in json.loads(result.stdout)}
     works = {finding["what"]: finding["works"] for finding in json.loads(result.stdout)}
     assert works == {
         "settings": True,
         "data folder": True,
         "model": True,
+        "port": True,
         "peer PACS": True,
         "peer GONE": False,
         "destination web": False,
     }
 
 
-def test_check_of_defaults_works(rows: Rows) -> None:
-    result = run(rows, "check")
+def test_check_of_defaults_works(rows: Rows, tmp_path: Path) -> None:
+    config = tmp_path / "node.toml"
+    config.write_text("[listener]\nport = 0\n")
+    result = run(rows, "check", "--config", str(config))
     assert result.exit_code == 0, result.output
     assert all(line.startswith("works") for line in result.output.splitlines())
 

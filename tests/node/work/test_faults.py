@@ -61,7 +61,7 @@ def test_a_poisoned_image_is_isolated_and_the_rest_goes_on(root: list[Node], tmp
     assert entry.reason == "it ended the model process 2 times"
     status = json.loads(node.run("status", "--json").stdout)
     assert (status["images"]["set_aside"], status["quarantine"]) == (1, 1)
-    assert "NEED SOMEBODY" in node.run("status").stdout
+    assert "NEEDS SOMEBODY" in node.run("status").stdout
     ended = [event for event in node.events() if event["event"] == "model process ended"]
     assert len(ended) == 2
     assert node.stop() == 0

@@ -26,7 +26,7 @@ def test_films_of_two_patients_in_one_study_are_reported_when_they_are_of_one(tm
         (study,) = node.wait_for(sa.select(studies).where(studies.c.state == "set_aside"), 1)
         assert study.reason.startswith("images of 2 Patient IDs in one study")
         assert node.rows(sa.select(results)) == []
-        assert "NEED SOMEBODY" in node.run("status").stdout
+        assert "NEEDS SOMEBODY" in node.run("status").stdout
         assert node.send([film(2, "ONE")])[0].is_delivered
         node.wait_for(sa.select(studies).where(studies.c.state == "complete"), 1)
         (report,) = [row for row in node.rows(sa.select(results)) if row.kind == "sr"]
