@@ -57,11 +57,6 @@ class Delivery(QObject):
         """Send what has not arrived to a PACS."""
         self._start(lambda objects, told: send(objects, entry, self._cancel, told))
 
-    def forget(self) -> None:
-        """Begin anew, as for another place."""
-        assert not self.running, "cancelled first"
-        self.outcomes = [WAITING] * len(self.objects)
-
     def cancel(self) -> None:
         """Stop at once; what that means for each object is told as its outcome."""
         self._cancel.set()
