@@ -58,6 +58,8 @@ class StudyModel(QAbstractItemModel):
 
     def add(self, listed: Listed) -> None:
         """Take in what was listed."""
+        for key in listed.answered:
+            self._answers.setdefault(key, self.tr("Answered before"))
         self._change(lambda: self.browser.add(listed.records, listed.searched))
 
     def remove(self, names: Iterable[str]) -> None:
@@ -210,8 +212,8 @@ class StudyModel(QAbstractItemModel):
         lines = [first] if len(study.records) == 1 else []
         if record.kind == "failed":
             return [*(lines or [file_name(record)]), self.tr("Cannot be read"), record.reason.partition(";")[0]]
-        state = self._answers.get(record.key, "") if record.kind == "image" else record.reason
-        return [*lines, image_line(record), *([state] if state else [])]
+        answer = self._answers.get(record.key) or self.tr("Not analysed")
+        return [*lines, image_line(record), answer if record.kind == "image" else record.reason]
 
     def _tell(self, record: InstanceRecord) -> None:
         """Tell the view that the row of a record, and of its study, has changed, where they are shown."""

@@ -161,6 +161,13 @@ class Index:
             for key, model, version, sha256, document, maps, made in rows
         ]
 
+    def answered(self, keys: Iterable[str]) -> set[str]:
+        """Those of the images for which there is an answer of any model."""
+        found = self._read(
+            "SELECT DISTINCT key FROM answers WHERE key IN (SELECT value FROM json_each(?))", [json.dumps(list(keys))]
+        )
+        return {key for (key,) in found}
+
     def put_opinion(self, key: str, opinion: dict[str, Any]) -> None:
         """Add a reader's opinion on one image; earlier ones stay."""
         row = (key, json.dumps(opinion), datetime.now(UTC).isoformat())

@@ -72,7 +72,8 @@ def list_paths(request: ListPaths) -> Iterator[Listed]:
 
 def _listed(batch: list[InstanceRecord], done: int, total: int, keeper: _Keeper) -> Listed:
     texts = tuple(searched_text(record) for record in batch)
-    return Listed(tuple(batch), texts, done, max(total, done) if total else 0, keeper.keep(batch))
+    answered, trouble = keeper.keep(batch)
+    return Listed(tuple(batch), texts, done, max(total, done) if total else 0, answered, trouble)
 
 
 class _Counter:
@@ -97,17 +98,17 @@ class _Keeper:
             self._index = Index(Path(path), lambda words: None)  # the window's own index tells the same
             stack.callback(self._index.close)
 
-    def keep(self, records: list[InstanceRecord]) -> str:
-        """What is wrong, once; else ""."""
+    def keep(self, records: list[InstanceRecord]) -> tuple[tuple[str, ...], str]:
+        """Which of their keys have an answer; and what is wrong, once, else ""."""
         if self._index is None or not records:
-            return ""
+            return (), ""
         try:
             self._index.put_instances(records)
+            return tuple(self._index.answered(record.key for record in records)), ""
         except IndexFileError as error:
             self._index.close()
             self._index = None
-            return str(error)
-        return ""
+            return (), str(error)
 
 
 def record_of(source: Source) -> InstanceRecord:

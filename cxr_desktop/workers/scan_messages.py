@@ -32,6 +32,9 @@ class Listed:
     total: int
     """Of how many; 0 until that is known."""
 
+    answered: tuple[str, ...] = ()
+    """Those of their keys (InstanceRecord.key) for which the index has an answer."""
+
     trouble: str = ""
     """Why the records are not kept in the index, told once."""
 

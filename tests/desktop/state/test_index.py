@@ -140,6 +140,7 @@ def test_answer_of_the_same_bundle_is_replaced(index: Index) -> None:
     index.put_answer(replace(ANSWER, sha256="cd" * 32, made="2026-01-03"))
     found = [(answer.sha256[:2], answer.document) for answer in index.answers_of("2.25.1")]
     assert found == [("cd", ANSWER.document), ("ab", {"verdict": "NORMAL"})]
+    assert index.answered(["2.25.1", "2.25.2", "file:\udcff'"]) == {"2.25.1"}
 
 
 def test_opinions_add_up_and_measurements_are_replaced(index: Index) -> None:

@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 
 from cxr_core.results.marks import MANUFACTURER, MODEL_NAME
 from cxr_desktop.state import index as index_module
-from cxr_desktop.state.index import Index
+from cxr_desktop.state.index import Index, StoredAnswer
 from cxr_desktop.state.records import InstanceRecord
 from cxr_desktop.workers.listing import list_paths
 from cxr_desktop.workers.loading import load
@@ -271,7 +271,11 @@ def test_500_studies_are_counted_in_order_and_kept(tmp_path: Path) -> None:
     assert batches[-1].total == 500
     assert all(batch.total in (0, 500) for batch in batches)
     assert all(len(batch.records) == len(batch.searched) for batch in batches)
+    assert not any(batch.answered for batch in batches)
     index = Index(tmp_path / "index.sqlite", lambda words: None)
+    index.put_answer(StoredAnswer("2.25.77", "cnn", "1", "ab", {}, None, "2026-01-01"))
+    again = listed(folder, index=tmp_path / "index.sqlite")
+    assert [key for batch in again for key in batch.answered] == ["2.25.77"]
     assert index.search("syn-77") == [found[77]]
     index.close()
 
