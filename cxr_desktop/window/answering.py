@@ -154,8 +154,7 @@ class Answering(QObject):
         self._take(self._viewing.area.current, answers)
 
     def _take(self, pane: Pane, answers: tuple[Answer, ...]) -> None:
-        pane.answers = list(answers)
-        pane.set_verdict(pane.answers)
+        pane.set_answers(list(answers))
         if pane.loaded is not None and answers:
             state = "; ".join(words_of(answer).kind.replace("_", " ") for answer in answers)
             self._opening.browser.set_answer_state(pane.loaded.record.key, state)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
@@ -42,6 +44,9 @@ class Pane(QWidget):
         self.answers: list[Answer] = []
         """What models said about this film."""
 
+        self.answered = datetime.now(UTC)
+        """When they said it."""
+
         self._model: MeasurementModel | None = None
         self._before: DisplayState | None = None
         self._follows = False
@@ -72,12 +77,16 @@ class Pane(QWidget):
         """Its measurements."""
         return self._model
 
+    @property
+    def shown_model(self) -> MeasurementModel | None:
+        """Its measurements, unless they are hidden."""
+        return self._model if self.toolbox.layer.shown else None
+
     def show_film(self, loaded: LoadedImage | None, model: MeasurementModel | None, title: str = "") -> None:
         """Show a film with its measurements; None of nothing."""
         if self._model is not None:
             self._model.changed.disconnect(self.measured)
-        self.answers = []
-        self.set_verdict([])
+        self.set_answers([])
         self._before = None  # another film is no change of this one
         self.view.show_image(loaded)
         self._model = model
@@ -96,8 +105,9 @@ class Pane(QWidget):
         self._verdict.setMinimumHeight(3 * self._verdict.fontMetrics().lineSpacing() + 4)
         self._verdict.setVisible(bool(title))
 
-    def set_verdict(self, answers: list[Answer]) -> None:
-        """What models said, for the line under the film; with their names where there are two."""
+    def set_answers(self, answers: list[Answer]) -> None:
+        """What models said just now; it stands under the film, with their names where there are two."""
+        self.answers, self.answered = answers, datetime.now(UTC)
         lines = []
         for answer in answers:
             words = words_of(answer)

@@ -18,6 +18,7 @@ from cxr_desktop.window.batching import Batching
 from cxr_desktop.window.helping import Helping
 from cxr_desktop.window.main_window import MainWindow
 from cxr_desktop.window.opening import Opening
+from cxr_desktop.window.outgoing import Outgoing
 from cxr_desktop.window.tags import Tags
 from cxr_desktop.window.viewing import Viewing
 
@@ -52,6 +53,8 @@ class Station(QObject):
         self.batching = Batching(window, self.opening, self.answering.inference, lambda: self.settings)
         self.tags = Tags(window, self.opening, self.viewing)
         self.helping = Helping(window, places, lambda: self.settings, self.change_settings)
+        self.outgoing = Outgoing(window, self.viewing, self.answering.inference, self.index, lambda: self.settings)
+        self.helping.tried.connect(self.outgoing.try_pacs)
         self.helping.patternWanted.connect(lambda: self.viewing.show_made(tg18_pattern()))
         self.answering.modelsListed.connect(self._models_listed)
         self._welcome()
