@@ -65,7 +65,8 @@ def run(setting: Setting) -> Iterator[Figure]:
     environment = os.environ | {"QT_QPA_PLATFORM": os.environ.get("QT_QPA_PLATFORM", "offscreen")}
     for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
         environment[name] = str(setting.work / name)
-    shell, ours = [], []
+    shell: list[float] = []
+    ours: list[float] = []
     for number in range(ROUNDS + 1):
         for code, times in ((_SHELL, shell), (_OURS, ours)):
             milliseconds = _painted_ms(code, environment)
