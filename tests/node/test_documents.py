@@ -15,15 +15,18 @@ from pydicom.uid import UID
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from dicom_node import promise, received
+from dicom_node import peers, promise, received, serve
 from dicom_node.cli import app
 from dicom_node.listener import admission, commitment, contexts
 from dicom_node.listener.tls import server_context
 from dicom_node.peers import commitment as asked_commitment
-from dicom_node.peers import encoded, identifier, messages, pdus, verification
+from dicom_node.peers import encoded, identifier, messages, pdus, storage, verification
 from dicom_node.peers.peer import DEFAULT_TIMEOUTS
 from dicom_node.settings import ListenerSettings, NodeSettings
 from dicom_node.store import commitments
+from dicom_node.store.folder import DataFolder
+from dicom_node.work import keeping, model_process, process
+from tests.dicom_builder import build, gradient
 from tests.node.node_process import ROOT
 
 CONFORMANCE = (ROOT / "docs" / "conformance.md").read_text()
@@ -128,6 +131,21 @@ def test_figures_of_associations() -> None:
         assert f"| {getattr(DEFAULT_TIMEOUTS, seconds + '_seconds')} s |" in requested
 
 
+def test_implicit_vr_beside_explicit_vr_as_user() -> None:
+    given = encoded.EncodedObject.of(build(gradient(8, 8)))
+    explicit, implicit = (UID(syntax).name for _, syntax in storage._contexts(given))
+    text = " ".join(section("2.6 SOP classes as user").split())
+    assert f"Beside each context in {explicit} one in {implicit} is offered" in text
+
+
+def test_services_of_dicomweb() -> None:
+    services = {"store_web": "STOW-RS", "find_web": "QIDO-RS", "get_web": "WADO-RS"}
+    used = {services[name] for name in peers.__all__ if name.endswith("_web")}
+    assert {cells[0] for cells in rows(section("2.7 DICOMweb as user (PS3.18)"))} == used
+    (told,) = [cells[0] for cells in rows(section("1 Overview")) if cells[0].startswith("DICOMweb: ")]
+    assert set(told.removeprefix("DICOMweb: ").split(", ")) == used
+
+
 def test_every_cipher_of_the_listener_has_forward_secrecy(tmp_path: Path) -> None:
     certificates, key = Path(__file__).parent / "peers" / "certificates", tmp_path / "server.key"
     key.write_bytes((certificates / "server.key").read_bytes())
@@ -186,6 +204,28 @@ def test_every_settings_file_that_is_shown_is_accepted_part_by_part() -> None:
 def test_the_settings_that_are_shown_for_others_to_send_are_a_whole_file() -> None:
     whole = next(settings_shown())
     assert not NodeSettings.model_validate(whole).listener.is_loopback
+
+
+def test_limits_of_processes_that_hang() -> None:
+    text = " ".join(GUIDE[GUIDE.index("A model process hangs") :].split("\n\n")[0].split())
+    first, more = model_process.SECONDS_FIRST_IMAGE, model_process.SECONDS_NEXT_IMAGE
+    assert first == model_process.LOAD_SECONDS
+    for words in (
+        f"more than {first:.0f} s to load, or to answer one image, and {more:.0f} s for each further one",
+        f"more than {serve._BEGIN_SECONDS:.0f} s to begin or makes no sign for {serve._SILENT_SECONDS:.0f} s",
+        f"one every {keeping.SIGN_SECONDS:.0f} s",
+        f"in the last {process._ROUND_SECONDS:.0f} s",
+    ):
+        assert words in text
+
+
+def test_every_setting_of_tls_is_shown() -> None:
+    shown = {name for table in settings_shown() for part in table.get("destinations", ()) for name in part}
+    assert {"ca", "certificate", "key"} <= shown
+
+
+def test_the_folder_of_what_was_cancelled_is_named() -> None:
+    assert f"folder `{DataFolder(Path()).cancelled.name}`" in GUIDE
 
 
 # Commands.
