@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import sys
 from logging.handlers import RotatingFileHandler
@@ -52,7 +53,9 @@ def open_window(places: Places, paths: list[str]) -> MainWindow:
     def fill() -> None:
         from cxr_desktop.window.station import Station
 
-        Station(window, settings, places).begin(paths)
+        station = Station(window, settings, places)
+        gc.freeze()  # what is loaded by now is not looked through again: a collection would hold a frame for 60 ms
+        station.begin(paths)
 
     window.painted.connect(lambda: QTimer.singleShot(0, fill))
     return window
