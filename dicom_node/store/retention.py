@@ -30,6 +30,9 @@ _RECORD_DAYS = 400.0
 #: Refused objects are kept for people to see what a sender does wrong; a sender that does it all day shall not fill
 #: the disk, so that nothing is taken any more.
 MAX_REFUSED_BYTES = 2 * 1000**3
+#: A study that got an image so lately may get another: a report on that one without the others, which are gone, would
+#: take the place of the report on all.
+MAY_GROW_SECONDS = 6 * 3600.0
 _UNFINISHED_IMAGES = ("waiting", "queued", "set_aside")
 _UNFINISHED_DELIVERIES = ("waiting", "sending", "in_flight", "gave_up")
 _ONLY_STORED = sa.and_(instances.c.state.in_(("own", "ignored")), instances.c.file.is_not(None))
@@ -67,7 +70,7 @@ class Retention:
             self._expire(study_uid)
         if self._settings.max_gb is not None:
             self._make_space(self._held() - int(self._settings.max_gb * 1000**3), self._finished(float("inf")))
-        self._keep_taking()
+        self._keep_taking(now)
         self._forget(now - _DAY * _RECORD_DAYS)
         commitments.forget(self._database, now - _DAY * self._settings.days)
         cancellations.forget(self._database, self._folder)
@@ -167,14 +170,14 @@ class Retention:
             )
         return [self._folder.objects / row.file for row in rows]
 
-    def _keep_taking(self) -> None:
+    def _keep_taking(self, now: float) -> None:
         """Delete early before the reserve is reached: then nothing would be taken until something is old enough.
 
         Results that are nowhere else stay, whatever comes of it.
         """
         wanted = 2 * self._settings.reserve_mb * 1024**2 - self._folder.free_bytes()
         if wanted > 0:
-            count = self._make_space(wanted, self._finished(float("inf"), self._has_left()))
+            count = self._make_space(wanted, self._finished(now - MAY_GROW_SECONDS, self._has_left()))
             log.warning("little space", count=count, free_bytes=self._folder.free_bytes())
 
     def _make_space(self, wanted: int, finished: Sequence[str]) -> int:

@@ -23,7 +23,7 @@ from dicom_node.peers import commitment as asked_commitment
 from dicom_node.peers import encoded, identifier, messages, pdus, storage, verification
 from dicom_node.peers.peer import DEFAULT_TIMEOUTS
 from dicom_node.settings import ListenerSettings, NodeSettings
-from dicom_node.store import commitments
+from dicom_node.store import commitments, retention
 from dicom_node.store.folder import DataFolder
 from dicom_node.work import keeping, model_process, process
 from tests.dicom_builder import build, gradient
@@ -222,6 +222,10 @@ def test_limits_of_processes_that_hang() -> None:
 def test_every_setting_of_tls_is_shown() -> None:
     shown = {name for table in settings_shown() for part in table.get("destinations", ()) for name in part}
     assert {"ca", "certificate", "key"} <= shown
+
+
+def test_how_long_a_study_may_grow() -> None:
+    assert f"got no image in the last {retention.MAY_GROW_SECONDS / 3600:.0f} hours" in " ".join(GUIDE.split())
 
 
 def test_the_folder_of_what_was_cancelled_is_named() -> None:

@@ -27,7 +27,7 @@ from dicom_node.store.database import (
 )
 from dicom_node.store.folder import DataFolder
 from dicom_node.store.quarantine import Quarantine, Quarantined
-from dicom_node.store.retention import Retention
+from dicom_node.store.retention import MAY_GROW_SECONDS, Retention
 from dicom_node.store.sink import StoreSink
 from dicom_node.store.tables import metadata, schema
 from tests.node.received import received
@@ -146,11 +146,15 @@ RESERVE_MB = 1024
 PLENTY = 2 * RESERVE_MB * 1024**2
 
 
-def clean_with_free(rows: Rows, free_bytes: int, *elsewhere: str) -> list[dict[str, Any]]:
+def clean_with_free(
+    rows: Rows, free_bytes: int, *elsewhere: str, later: float = MAY_GROW_SECONDS + 60
+) -> list[dict[str, Any]]:
     """A round while the disk has so much free space; what was logged of it."""
     rows.folder.free_bytes = lambda: free_bytes  # type: ignore[method-assign]
     with capture_logs() as lines:
-        Retention(RetentionSettings(reserve_mb=RESERVE_MB), rows.folder, rows.engine, elsewhere).clean(time.time())
+        Retention(RetentionSettings(reserve_mb=RESERVE_MB), rows.folder, rows.engine, elsewhere).clean(
+            time.time() + later
+        )
     return [line for line in lines if line["event"] == "little space"]
 
 
@@ -169,6 +173,14 @@ def test_with_little_space_the_oldest_studies_go_whose_results_are_elsewhere(row
     assert len(files(rows)) == 3
     (line,) = clean_with_free(rows, 0, "there")
     assert line["count"] == 1
+    assert files(rows) == set()
+
+
+def test_with_little_space_a_study_that_may_get_another_image_stays(rows: Rows) -> None:
+    finished(rows, "2.25.1")
+    clean_with_free(rows, 0, "there", later=MAY_GROW_SECONDS - 60)
+    assert len(files(rows)) == 3
+    clean_with_free(rows, 0, "there")
     assert files(rows) == set()
 
 
