@@ -30,7 +30,7 @@ class AnalysedImage:
     where nobody has looked at the element yet."""
 
     digest: str
-    """SHA-256 of the data set as it was received, in hexadecimal."""
+    """Of the data set as it was received, by `cxr_core.digest`."""
 
     received: datetime
     """When it was received, with its time zone: the date of everything that is made from it."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 
 from pydicom.filereader import read_dataset
 
+from cxr_core.digest import encoded_digest
 from cxr_core.errors import ImageReadError
 from cxr_core.reading.dicom_file import damage_told
 from cxr_core.reading.read import read_with_data_set
@@ -50,7 +50,7 @@ def _analysed(image: StudyImage) -> AnalysedImage | None:
 
 
 def data_set_digest(content: bytes) -> str:
-    """SHA-256 of the data set as it is transferred: the file without preamble and file meta (PS3.10 7.1), in hex.
+    """Digest of the data set as it is transferred: the file without preamble and file meta (PS3.10 7.1), in hex.
 
     A node that received the same object has the same digest. Raises ImageReadError.
     """
@@ -58,4 +58,4 @@ def data_set_digest(content: bytes) -> str:
     file.seek(132 if content[128:132] == b"DICM" else 0)
     with damage_told():
         read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag.group != 2)
-    return hashlib.sha256(memoryview(content)[file.tell() :]).hexdigest()
+    return encoded_digest(memoryview(content)[file.tell() :])

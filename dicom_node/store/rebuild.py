@@ -7,11 +7,11 @@ people cancelled stays so; what was set aside or given up is tried again, as oft
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import sqlalchemy as sa
 
+from cxr_core.digest import encoded_digest
 from cxr_core.files import write_whole
 from dicom_node import logs
 from dicom_node.node_error import PassingError
@@ -78,7 +78,7 @@ def _receipt(settings: NodeSettings, database: sa.Engine, path: Path) -> receipt
     header = read_header(data_set, origin.transfer_syntax_uid)
     if uid(header, "SOPInstanceUID") != origin.sop_instance_uid:
         raise NotUnderstoodError("SOP Instance UID differs from that of the request")
-    digest = hashlib.sha256(data_set).hexdigest()
+    digest = encoded_digest(data_set)
     return receipts.Receipt(
         key=receipts.instance_key(origin.sop_instance_uid, origin.transfer_syntax_uid, digest),
         study_uid=uid(header, "StudyInstanceUID"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import secrets
 import threading
 import time
@@ -19,6 +18,7 @@ from pydicom.uid import (
     GrayscaleSoftcopyPresentationStateStorage,
 )
 
+from cxr_core.digest import encoded_digest
 from cxr_core.files import write_whole
 from dicom_node import logs
 from dicom_node.received import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, SUCCESS, Answer, ReceivedObject
@@ -183,7 +183,7 @@ def purpose_of(settings: NodeSettings, engine: sa.Engine, header: Dataset, recei
 
 
 def _digest(received: ReceivedObject) -> str:
-    return hashlib.sha256(received.data_set).hexdigest()
+    return encoded_digest(received.data_set)
 
 
 def _key(received: ReceivedObject, digest: str) -> str:

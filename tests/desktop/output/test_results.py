@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from pynetdicom import evt
 from pytestqt.qtbot import QtBot
 
+from cxr_core.digest import encoded_digest
 from cxr_core.results.records import ResultObject
 from cxr_desktop.output.delivery import Delivery
 from cxr_desktop.output.results import Outcome, object_file_name, save, send, studies_of, summary, try_pacs
@@ -198,4 +198,4 @@ def digest(content: bytes) -> str:
     """Of the data set: the receiver writes its own file meta."""
     data = pydicom.dcmread(pydicom.filebase.DicomBytesIO(content))
     start = 132 + 12 + int(data.file_meta.FileMetaInformationGroupLength)
-    return hashlib.sha256(content[start:]).hexdigest()
+    return encoded_digest(content[start:])

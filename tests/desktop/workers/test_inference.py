@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import signal
@@ -18,6 +17,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from cxr_core.classifier import Classifier
+from cxr_core.digest import encoded_digest
 from cxr_core.pipeline import Pipeline
 from cxr_core.reading import Source
 from cxr_core.results.records import ResultChoice, ResultObject
@@ -274,5 +274,5 @@ def test_the_digest_is_that_of_what_is_transferred(preamble: bool) -> None:
     content = build()
     data_set = pydicom.dcmread(io.BytesIO(content))
     start = content.index(b"\x08\x00", 132 + 12 + int(data_set.file_meta.FileMetaInformationGroupLength))
-    expected = hashlib.sha256(content[start:]).hexdigest()
+    expected = encoded_digest(content[start:])
     assert data_set_digest(content if preamble else content[start:]) == expected
