@@ -81,12 +81,16 @@ class Task(QObject):
     def _on_returned(self, value: object) -> None:
         if not self.cancelled:
             self.result.emit(value)
-        self.ended.emit()
+        self._end()
 
     def _on_raised(self, words: str) -> None:
         if not self.cancelled:
             self.error.emit(words)
+        self._end()
+
+    def _end(self) -> None:
         self.ended.emit()
+        _running.discard(self)
 
     def _on_reported(self, done: int, total: int) -> None:
         if not self.cancelled:
@@ -135,7 +139,6 @@ def run(
         if slot is not None:
             signal.connect(slot)
     _running.add(task)
-    task.ended.connect(lambda: _running.discard(task))
     named = {"task": task} if "task" in inspect.signature(function).parameters else {}
     work = functools.partial(function, *arguments, **named)
     (pool or QThreadPool.globalInstance()).start(lambda: task._work(work))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from typing import Any
 
 from PySide6.QtCore import QThread
@@ -80,3 +82,12 @@ def test_cancelled_task_sends_nothing_but_its_end(qtbot: QtBot) -> None:
         task.cancel()
         cancelled.set()
     assert seen == []
+
+
+def test_task_that_has_ended_is_forgotten(qtbot: QtBot) -> None:
+    task = run(lambda: bytes(10))
+    with qtbot.waitSignal(task.ended):
+        pass
+    forgotten = weakref.ref(task)
+    del task
+    qtbot.waitUntil(lambda: gc.collect() >= 0 and forgotten() is None)
