@@ -107,6 +107,8 @@ def _anonymised(content: bytes, pseudonyms: Pseudonyms, options: AnonymiseOption
         raise NotAnonymisedError("a result of this program", "a film", "anonymise the film that it was made from")
     if image.source is None or image.facts.sop_class_uid is None or image.facts.sop_instance_uid is None:
         raise NotAnonymisedError("no single image with its UIDs", "one film", "anonymise it elsewhere")
+    if UID(image.facts.sop_class_uid).name == image.facts.sop_class_uid:  # those of the standard have a name
+        raise NotAnonymisedError("an image of a private SOP class", "one of the standard", "anonymise it elsewhere")
     doubt = burnt_in_doubt(original)
     if doubt is not None and not text.masks and not text.looked:
         raise NotAnonymisedError(f"Not copied: {doubt}", remedy="mask the text, or look and confirm that there is none")

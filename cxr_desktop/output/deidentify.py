@@ -25,7 +25,15 @@ from cxr_desktop.output.pseudonyms import Pseudonyms
 
 METHOD = "PS3.15 2026c Basic Profile; CXR assistant"
 #: Values that name somebody wherever they stand.
-_IDENTIFIERS = ("PatientID", "OtherPatientIDs", "AccessionNumber", "PatientBirthName", "IssuerOfPatientID")
+_IDENTIFIERS = (
+    "PatientID",
+    "OtherPatientIDs",
+    "IssuerOfPatientID",
+    "AccessionNumber",
+    "InstitutionName",
+    "StationName",
+    "DeviceSerialNumber",
+)
 _SHORTEST = 3
 #: The oldest age that is told: there are few older people (45 CFR 164.514 (b)(2)(i)(C)).
 _OLDEST_YEARS = 90

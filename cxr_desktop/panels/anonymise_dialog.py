@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
@@ -87,6 +86,7 @@ class AnonymiseDialog(QDialog):
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.table.horizontalHeader().setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
         self.table.verticalHeader().hide()
+        self.table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setTabKeyNavigation(False)
         self.table.setMaximumHeight(170)
@@ -104,7 +104,7 @@ class AnonymiseDialog(QDialog):
         self.cancel_button = QPushButton(self.tr("Ca&ncel"), self)
         self.cancel_button.clicked.connect(self.cancel)
         self.close_button = QPushButton(self.tr("&Close"), self)
-        self.close_button.clicked.connect(self.close)
+        self.close_button.clicked.connect(self.reject)
         self._lay_out()
         self._enable()
         self.images.setCurrentRow(0)
@@ -161,16 +161,12 @@ class AnonymiseDialog(QDialog):
         if self._job is not None:
             self._job.cancel()
 
-    def closeEvent(self, event: QCloseEvent) -> None:
-        """What has not been copied is not."""
+    def done(self, result: int) -> None:
+        """However it is closed, what has not been copied is not."""
         self.cancel()
         if self._loading is not None:
             self._loading.cancel()
-        super().closeEvent(event)
-
-    def reject(self) -> None:
-        """Escape closes as the button does."""
-        self.close()
+        super().done(result)
 
     def _show(self, row: int) -> None:
         if not 0 <= row < len(self._records):
@@ -209,7 +205,6 @@ class AnonymiseDialog(QDialog):
                 item = QTableWidgetItem(text)
                 item.setToolTip(text)
                 self.table.setItem(number, column, item)
-        self.table.resizeRowsToContents()
         self.table.show()
         self.status.setText(report.words)
         self._enable()

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -80,7 +79,9 @@ class ResultsDialog(QDialog):
         self._place_tried: tuple[int, Path] | None = None
         inference.encoded.connect(self._encoded)
         inference.failed.connect(self._not_encoded)
-        self.films = QLabel("\n".join([*map(_film_words, films), *left_out]), self)
+        self.films = QLabel(
+            "\n".join([*(_film_words(film) for film in films if film.answer is not None), *left_out]), self
+        )
         self.films.setTextFormat(Qt.TextFormat.PlainText)
         self.films.setWordWrap(True)
         self.sc, self.gsps = self._which(self.tr("Secondary captures")), self._which(self.tr("Presentation states"))
@@ -98,6 +99,7 @@ class ResultsDialog(QDialog):
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.table.horizontalHeader().setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
         self.table.verticalHeader().hide()
+        self.table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setTabKeyNavigation(False)
@@ -113,7 +115,7 @@ class ResultsDialog(QDialog):
         self.cancel_button = QPushButton(self.tr("Ca&ncel"), self)
         self.cancel_button.clicked.connect(self.cancel)
         self.close_button = QPushButton(self.tr("&Close"), self)
-        self.close_button.clicked.connect(self.close)
+        self.close_button.clicked.connect(self.reject)
         form = QFormLayout()
         form.addRow(self.tr("&Secondary captures of"), self.sc)
         form.addRow(self.tr("&Presentation states of"), self.gsps)
@@ -193,14 +195,10 @@ class ResultsDialog(QDialog):
             self._delivery.cancel()
         self._enable()
 
-    def closeEvent(self, event: QCloseEvent) -> None:
-        """What is on its way is cancelled."""
+    def done(self, result: int) -> None:
+        """However it is closed, what is on its way is cancelled."""
         self.cancel()
-        super().closeEvent(event)
-
-    def reject(self) -> None:
-        """Escape closes as the button does."""
-        self.close()
+        super().done(result)
 
     def _encoded(self, ticket: int, objects: list[ResultObject]) -> None:
         if ticket not in self._tickets or self._making is None:
@@ -246,7 +244,6 @@ class ResultsDialog(QDialog):
             item = QTableWidgetItem(text)
             item.setToolTip(text)
             self.table.setItem(row, column, item)
-        self.table.resizeRowToContents(row)
 
     def _ended(self, words: str) -> None:
         assert self._delivery is not None, "it has just ended"

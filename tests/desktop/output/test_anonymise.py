@@ -308,6 +308,14 @@ def test_tables_and_values_of_every_kind_survive(film: str, syntax: str) -> None
     assert_same_picture(original, copy_of(original))
 
 
+@pytest.mark.parametrize(("syntax", "order"), [("implicit", "<"), ("explicit", "<"), ("big-endian", ">")])
+@pytest.mark.parametrize("keyword", ["VOILUTSequence", "ModalityLUTSequence"])
+def test_tables_in_words_keep_their_values_in_another_byte_order(syntax: str, order: str, keyword: str) -> None:
+    item = lut_item([n * 9 for n in range(4096)], 0, 16, as_bytes=order)
+    original = build(syntax=syntax, **{keyword: [item]})
+    assert_same_picture(original, copy_of(original))
+
+
 def test_colour_and_files_without_preamble() -> None:
     colour = np.dstack([gradient(bits=8), gradient(bits=8) // 2, gradient(bits=8) // 3])
     for original in (
@@ -446,6 +454,7 @@ def test_what_is_no_film_is_refused_with_its_reason() -> None:
         (build(NumberOfFrames="2"), "no single image"),
         (to_bytes(header(Modality="SR")), "no single image"),
         (build(SOPInstanceUID=None), "no single image"),
+        (build(SOPClassUID="1.2.3.4.5"), "private SOP class"),
     ):
         with pytest.raises(NotAnonymisedError, match=words):
             copy_of(content)

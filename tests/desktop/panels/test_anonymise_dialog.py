@@ -11,13 +11,14 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from cxr_core.reading import read_image
+from cxr_core.reading import Source, read_image
 from cxr_desktop.output.anonymise import PixelText
 from cxr_desktop.output.clean_pixels import Mask
 from cxr_desktop.panels.anonymise_dialog import AnonymiseDialog
 from cxr_desktop.panels.mask_editor import MaskEditor
 from cxr_desktop.state.geometry import PixelPoint
 from cxr_desktop.state.records import InstanceRecord, LoadedImage
+from cxr_desktop.workers.listing import record_of
 from tests.core.results.builder import SOURCES
 from tests.desktop.films import film
 from tests.dicom_builder import build, gradient
@@ -131,9 +132,9 @@ def test_several_images_each_with_what_was_done_about_it(qtbot: QtBot, tmp_path:
     records = []
     for number in (1, 2, 3):
         path = folder / f"{number}.dcm"
-        uid = f"2.25.10{number}"
-        path.write_bytes(build(SOPInstanceUID=uid, BurnedInAnnotation="YES", PatientSex="F"))
-        records.append(InstanceRecord(str(path), "image", sop_instance_uid=uid))
+        content = build(SOPInstanceUID=f"2.25.10{number}", BurnedInAnnotation="YES", PatientSex="F")
+        path.write_bytes(content)
+        records.append(record_of(Source(str(path), lambda content=content: content)))
     dialog = AnonymiseDialog(records, [], target)
     qtbot.addWidget(dialog)
     qtbot.waitUntil(lambda: dialog.editor.view.loaded is not None, timeout=30_000)
@@ -150,6 +151,22 @@ def test_several_images_each_with_what_was_done_about_it(qtbot: QtBot, tmp_path:
     assert dialog.status.text() == "3 in = 2 written + 1 refused"
     one = pydicom.dcmread(target / "image-0001.dcm")
     assert (one.PatientSex, one.PatientAge) == ("F", "003Y")
+
+
+@pytest.mark.parametrize("way", ["escape", "button", "window"])
+def test_it_can_be_closed(qtbot: QtBot, tmp_path: Path, way: str) -> None:
+    held = loaded()
+    dialog = AnonymiseDialog([held.record], [held], tmp_path)
+    qtbot.addWidget(dialog)
+    dialog.open()
+    with qtbot.waitSignal(dialog.finished, timeout=30_000):
+        if way == "escape":
+            QTest.keyClick(dialog, Qt.Key.Key_Escape)
+        elif way == "button":
+            dialog.close_button.click()
+        else:
+            dialog.close()
+    assert not dialog.isVisible()
 
 
 def test_a_file_that_is_gone_is_told_where_it_would_be_seen(qtbot: QtBot, tmp_path: Path) -> None:

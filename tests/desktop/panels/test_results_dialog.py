@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from pynetdicom import evt
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from cxr_core.results.records import ResultChoice, ResultError, ResultObject
@@ -146,6 +147,22 @@ def test_cancel_while_they_are_made(qtbot: QtBot, encoder: Encoder, tmp_path: Pa
     assert list(tmp_path.glob("*.dcm")) == []
     assert "nothing was written" in dialog.status.text()
     assert dialog.start_button.isEnabled()
+
+
+@pytest.mark.parametrize("way", ["escape", "button", "window"])
+def test_closing_cancels_what_is_made(qtbot: QtBot, encoder: Encoder, tmp_path: Path, way: str) -> None:
+    dialog = dialog_of(qtbot, encoder, tmp_path, [answered_film(positive())])
+    dialog.open()
+    dialog.start()
+    with qtbot.waitSignal(dialog.finished, timeout=30_000):
+        if way == "escape":
+            QTest.keyClick(dialog, Qt.Key.Key_Escape)
+        elif way == "button":
+            dialog.close_button.click()
+        else:
+            dialog.close()
+    assert not dialog.isVisible()
+    assert encoder.cancelled == [1]
 
 
 def test_what_cannot_be_made_is_said(qtbot: QtBot, encoder: Encoder, tmp_path: Path) -> None:
