@@ -80,6 +80,8 @@ def test_random_kills(tmp_path: Path, films: int, kills: int, can_be_asked: bool
     node = Node(
         tmp_path,
         listener={"port": node_port},
+        # No image is to blame for these ends of the model process: none may be set aside for what the test kills.
+        analysis={"max_attempts": kills + 1},
         results={"sc": "always", "gsps": "always"},
         peers=[{"ae_title": "PACS", "host": "127.0.0.1", "port": pacs_port, "may_send": False}],
         destinations=[{"name": "pacs", "kind": "dicom", "peer": "PACS", "retry_seconds": 1}],
