@@ -61,6 +61,8 @@ def is_running(folder: DataFolder) -> bool:
             return False
     except LockedError:
         return True
+    except OSError:  # no folder, or one of somebody else
+        return False
 
 
 def used_bytes(folder: DataFolder) -> int:

@@ -41,6 +41,12 @@ def test_a_port_that_another_program_has_is_found(tmp_path: Path, port: int) -> 
     assert found.words.startswith(f"cannot listen on 127.0.0.1 port {port} (Address already in use")
 
 
+def test_a_port_that_is_taken_is_found_beside_a_folder_that_cannot_be_used(tmp_path: Path, port: int) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    told = settings(tmp_path / "file", listener={"port": port})
+    assert [finding.what for finding in check.examine(told) if not finding.works] == ["data folder", "port"]
+
+
 def test_the_port_of_a_node_that_runs_works(tmp_path: Path, port: int) -> None:
     with DataFolder(tmp_path).locked(LOCK):
         found = check._port(settings(tmp_path, listener={"port": port}))
