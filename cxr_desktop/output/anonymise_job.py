@@ -139,14 +139,27 @@ class AnonymiseJob(QObject):
 
     def start(self) -> None:
         """Begin; once."""
-        run(self._work, on_result=self.ended.emit, on_error=self.failed.emit, on_progress=self.progressed.emit)
+        _running.add(self)
+        run(self._work, on_result=self._returned, on_error=self._failed, on_progress=self.progressed.emit)
 
     def cancel(self) -> None:
         """Finish the image that is being copied, and no other."""
         self._cancel.set()
+
+    def _returned(self, report: JobReport) -> None:
+        _running.discard(self)
+        self.ended.emit(report)
+
+    def _failed(self, words: str) -> None:
+        _running.discard(self)
+        self.failed.emit(words)
 
     def _work(self, task: Task) -> JobReport:
         total = len(self._images)
         return anonymise_all(
             self._images, self._folder, self._options, self._cancel, lambda done: task.report(done, total)
         )
+
+
+#: Under way: who started one may be gone before its thread comes back, which must not be the last to hold it.
+_running: set[AnonymiseJob] = set()

@@ -71,6 +71,7 @@ class Delivery(QObject):
         def attempt() -> None:
             work([self.objects[number] for number in numbers], self._told_as(numbers))
 
+        _running.add(self)
         self._task = run(attempt, on_result=self._returned, on_error=self._failed)
 
     def _told_as(self, numbers: list[int]) -> Told:
@@ -81,9 +82,16 @@ class Delivery(QObject):
         self.outcomeChanged.emit(number)
 
     def _returned(self, _nothing: object) -> None:
-        self._task = None
-        self.ended.emit("")
+        self._end("")
 
     def _failed(self, words: str) -> None:
+        self._end(words)
+
+    def _end(self, words: str) -> None:
         self._task = None
+        _running.discard(self)
         self.ended.emit(words)
+
+
+#: Under way: who started one may be gone before its thread comes back, which must not be the last to hold it.
+_running: set[Delivery] = set()

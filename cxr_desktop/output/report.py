@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QBuffer, QIODevice, QMarginsF, QRectF, Qt
@@ -116,12 +118,14 @@ class _Page:
             document = self._document(lines, width, size, colour)
             if document.size().height() <= height:
                 return document
-        kept = len(lines)
-        while document.size().height() > height and kept > 1:
-            kept -= 1
-            left_out = Line(f"... {len(lines) - kept} more lines do not fit on this page; see the viewer", "warning")
-            document = self._document([*lines[:kept], left_out], width, _SIZES[-1], colour)
-        return document
+        cut = partial(self._cut, lines, width, colour)
+        # How many of the lines may stay, from the first on; more of them are never less high.
+        kept = bisect_right(range(len(lines)), height, lo=1, key=lambda count: cut(count).size().height()) - 1
+        return cut(max(kept, 1))
+
+    def _cut(self, lines: Sequence[Line], width: float, colour: QColor, kept: int) -> QTextDocument:
+        left_out = Line(f"... {len(lines) - kept} more lines do not fit on this page; see the viewer", "warning")
+        return self._document([*lines[:kept], left_out], width, _SIZES[-1], colour)
 
     def _document(self, lines: Sequence[Line], width: float, size: float, colour: QColor) -> QTextDocument:
         document = QTextDocument()

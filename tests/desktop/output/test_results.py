@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -199,3 +200,17 @@ def digest(content: bytes) -> str:
     data = pydicom.dcmread(pydicom.filebase.DicomBytesIO(content))
     start = 132 + 12 + int(data.file_meta.FileMetaInformationGroupLength)
     return encoded_digest(content[start:])
+
+
+def test_a_delivery_outlives_who_started_it(qtbot: QtBot, objects: list[ResultObject], tmp_path: Path) -> None:
+    ended: list[str] = []
+
+    def start() -> None:
+        delivery = Delivery(objects)
+        delivery.ended.connect(ended.append)
+        delivery.save_to(tmp_path)
+
+    start()
+    gc.collect()
+    qtbot.waitUntil(lambda: ended == [""], timeout=30_000)
+    assert len(list(tmp_path.glob("*.dcm"))) == 3
