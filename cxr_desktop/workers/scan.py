@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 from cxr_desktop.workers.child_service import serve
 from cxr_desktop.workers.listing import list_paths
 from cxr_desktop.workers.scan_messages import ListPaths, MakeThumbnails
 from cxr_desktop.workers.thumbnail import make_thumbnails
+
+#: Added to its niceness: the window and the models go before a list and its small pictures.
+_NICENESS = 10
 
 
 def replies(request: ListPaths | MakeThumbnails) -> Iterable[object]:
@@ -16,4 +20,6 @@ def replies(request: ListPaths | MakeThumbnails) -> Iterable[object]:
 
 
 if __name__ == "__main__":
+    if hasattr(os, "nice"):  # not on Windows
+        os.nice(_NICENESS)
     serve(replies)
