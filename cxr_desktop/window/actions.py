@@ -84,7 +84,7 @@ COMMANDS = (
     Command("invert", "View", "Invert", "I", "image"),
     Command("auto_window", "View", "Auto window", "A", "image", separated=True),
     Command("next_voi", "View", "Next window or VOI LUT of the image", "Shift+W", "image"),
-    Command("reset", "View", "As it was opened", "Home", "image"),
+    Command("reset", "View", "As it was opened", "Backspace", "image"),
     Command("corner_text", "View", "Corner text: full, short, none", "O", separated=True),
     Command("full_screen", "View", "Full screen", "F11", checkable=True),
     Command("tool_window", "Tools", "Window/level", "W", "image", True, "tool"),
