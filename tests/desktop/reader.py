@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+import traceback
 from collections.abc import Callable
+from types import TracebackType
 
 from PySide6.QtCore import QElapsedTimer, QEventLoop, QPoint, QPointF, Qt, QTimer
 from PySide6.QtGui import QImage, QKeySequence
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QLineEdit, QWidget
 
 from cxr_desktop.state.geometry import PixelPoint
 from cxr_desktop.views.image_view import ImageView
@@ -16,7 +19,7 @@ from cxr_desktop.window.pane import Pane
 from cxr_desktop.window.station import Station
 
 #: Milliseconds; child processes start on a busy machine.
-PATIENCE = 120_000
+PATIENCE = 60_000
 
 
 def until(condition: Callable[[], object], what: str) -> None:
@@ -30,6 +33,17 @@ def until(condition: Callable[[], object], what: str) -> None:
     assert condition(), f"waited in vain until {what}"
 
 
+def end_at_errors(window: MainWindow) -> None:
+    """The window tells of what nobody caught, and stays; here that is the end."""
+
+    def end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        traceback.print_exception(kind, error, trace)
+        window.close()
+        QApplication.exit(1)
+
+    sys.excepthook = end
+
+
 class Reader:
     """Sits before a window that was shown."""
 
@@ -38,8 +52,7 @@ class Reader:
         station = window.findChild(Station)
         assert station is not None
         self.window, self.station = window, station
-        window.activateWindow()
-        until(window.isActiveWindow, "the window has the keyboard")
+        _give_keyboard(window)
 
     @property
     def current(self) -> Pane:
@@ -62,6 +75,20 @@ class Reader:
         action = self.window.actions_[name]
         assert action.isEnabled(), f"{name} is off"
         QTest.keySequence(self.window.windowHandle(), QKeySequence(action.shortcut()))
+
+    def answer_dialog(self, text: str) -> None:
+        """Type over what stands in the field of the dialog that has opened, press Return, and wait until it closes."""
+        until(QApplication.activeModalWidget, "a dialog is there")
+        dialog = QApplication.activeModalWidget()
+        assert dialog is not None
+        _give_keyboard(dialog)
+        QTest.keyClick(dialog.windowHandle(), Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
+        field = dialog.focusWidget()
+        assert isinstance(field, QLineEdit), "the field to write in has the keyboard"
+        QTest.keyClicks(field, text)
+        QTest.keyClick(dialog.windowHandle(), Qt.Key.Key_Return)
+        until(lambda: QApplication.activeModalWidget() is None, "the dialog is closed")
+        _give_keyboard(self.window)
 
     def click(self, widget: QWidget) -> None:
         """Press a button on the screen."""
@@ -94,3 +121,9 @@ class Reader:
 
     def _in_window(self, widget: QWidget, place: QPoint) -> QPoint:
         return widget.mapTo(self.window, place)
+
+
+def _give_keyboard(window: QWidget) -> None:
+    """As a window manager does, of which there is none."""
+    window.activateWindow()
+    until(window.isActiveWindow, "the window has the keyboard")
