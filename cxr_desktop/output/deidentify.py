@@ -35,6 +35,8 @@ _IDENTIFIERS = (
     "DeviceSerialNumber",
 )
 _SHORTEST = 3
+#: Letters of an identifier with digits that is no part of another number by chance.
+_NUMBER = 5
 #: The oldest age that is told: there are few older people (45 CFR 164.514 (b)(2)(i)(C)).
 _OLDEST_YEARS = 90
 _TEXT = frozenset({"CS", "LO", "SH", "ST", "LT", "UC", "UT"})
@@ -57,8 +59,8 @@ def deidentified(
 ) -> Deidentified:
     """A copy of a data set by the Basic Application Level Confidentiality Profile (PS3.15 E.2).
 
-    Pixel data are taken over as they are, by reference. A value that cannot be read or is not what its VR says is not
-    taken over; a text in which a name or an identifier stands is emptied.
+    Pixel data are taken over as they are, by reference. A value that cannot be read is left out; one that is not what
+    its VR says, and a text in which a name or an identifier stands, are emptied.
 
     Parameters
     ----------
@@ -156,6 +158,15 @@ def _names_in(data_set: Dataset) -> set[str]:
     return {word for word in words if len(word) >= _SHORTEST or (len(word) > 1 and not word.isascii())}
 
 
+def _pattern_of(names: set[str]) -> re.Pattern[str]:
+    """Finds words by themselves, for a name may be a part of an innocent word; numbers wherever they stand."""
+    parts = []
+    for name in sorted(names):
+        within = len(name) >= _NUMBER and any(letter.isdigit() for letter in name)
+        parts.append(re.escape(name) if within else rf"(?<![^\W_]){re.escape(name)}(?![^\W_])")
+    return re.compile("|".join(parts))
+
+
 def _values(element: DataElement) -> list[str]:
     if element.is_empty:
         return []
@@ -167,8 +178,7 @@ class _Walk:
 
     def __init__(self, pseudonyms: Pseudonyms, names: set[str]) -> None:
         self._pseudonyms = pseudonyms
-        longest_first = sorted(names, key=len, reverse=True)
-        self._names = re.compile(rf"(?<!\w)({'|'.join(map(re.escape, longest_first))})(?!\w)") if names else None
+        self._names = _pattern_of(names) if names else None
         self.removed_text = set(names)
 
     def copied(self, original: Dataset) -> Dataset:
@@ -211,9 +221,8 @@ class _Walk:
     def _kept(self, element: DataElement) -> DataElement | None:
         tag, vr = element.tag, element.VR
         values = _values(element) if vr in _TEXT or vr in ("AS", "DS", "IS") else []
-        if not all(is_valid(vr, value) for value in values):
-            return None
-        if vr in _TEXT and self._names is not None and any(self._names.search(value.casefold()) for value in values):
+        named = vr in _TEXT and self._names is not None and any(map(self._names.search, map(str.casefold, values)))
+        if named or not all(is_valid(vr, value) for value in values):
             return DataElement(tag, vr, None)  # it may be one that has to be there
         made = DataElement(tag, vr, element.value)
         made.is_undefined_length = element.is_undefined_length

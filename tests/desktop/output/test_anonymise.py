@@ -180,7 +180,7 @@ def test_private_unknown_and_damaged_elements_go() -> None:
     assert "1 overlay plane removed" in done.notes
     copy = read(done.content)
     assert not any(tag.is_private or tag.group in (0x5000, 0x6002, 0xFFFC) for tag in copy.keys())  # noqa: SIM118
-    assert "ViewPosition" not in copy
+    assert copy.ViewPosition == ""
 
 
 def test_a_sequence_written_as_un_is_walked_through() -> None:
@@ -200,16 +200,24 @@ def test_a_sequence_written_as_un_is_walked_through() -> None:
 
 
 def test_names_in_texts_that_stay_go_with_the_text() -> None:
+    view = Dataset()
+    view.CodeValue, view.CodingSchemeDesignator, view.CodeMeaning = "1", "99TEST", "view of zqsecret"
     original = build(
         PatientName="Zqsecret^Person",
         PatientID="ZQ-77",
-        LUTExplanation=None,
+        AccessionNumber="A4711",
         ManufacturerModelName="Set up for zqsecret",
         ViewName="zq-77",
+        SoftwareVersions="ZQSECRET_4",
+        DetectorDescription="imgA4711b",
         Manufacturer="Persona Imaging",
+        ViewCodeSequence=Sequence([view]),
     )
     copy = read(copy_of(original))
-    assert (copy.ManufacturerModelName, copy.ViewName) == ("", "")
+    for keyword in ("ManufacturerModelName", "ViewName", "SoftwareVersions", "DetectorDescription"):
+        assert copy[keyword].value in ("", None), keyword
+    assert copy.ViewCodeSequence[0].CodeMeaning == ""
+    assert copy.ViewCodeSequence[0].CodeValue == "1"
     assert copy.Manufacturer == "Persona Imaging"  # the name is another word
 
 
