@@ -65,6 +65,9 @@ def scp(
             yield Peer(THEIRS, host, server.socket.getsockname()[1], client_tls)
         finally:
             server.shutdown()
+            # One that outlives the patches leaves its socket open, which fails whatever test is running by then.
+            for association in entity.active_associations:
+                association.join(PATIENT.whole_seconds)
 
 
 def _serve_forever(self: ThreadedAssociationServer) -> None:

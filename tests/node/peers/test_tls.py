@@ -77,7 +77,8 @@ def test_a_peer_that_asks_for_our_certificate() -> None:
 
 
 def test_a_peer_without_tls() -> None:
-    with scp([(VERIFICATION, None)], client_tls=TRUSTING) as peer:
+    # It waits so long for the end of a connection that it has aborted.
+    with scp([(VERIFICATION, None)], client_tls=TRUSTING, acse_timeout=2) as peer:
         failure = echo(peer, calling_ae_title=OURS, timeouts=PATIENT).failure
     assert failure is not None
     assert failure.cause is Cause.TLS
