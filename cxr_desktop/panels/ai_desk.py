@@ -213,7 +213,7 @@ class AiDesk(QObject):
                 self._panel.feedback.show_note(self.tr("Not kept: {0}").format(why))
             self.told.emit(why)
 
-        run(self.index.put_opinion, image.record.key, opinion.to_json(), on_result=done, on_error=failed)
+        run(self.index.put_opinion, image.key, opinion.to_json(), on_result=done, on_error=failed)
 
     def _show(self, reading: Reading) -> None:
         """The panel and the view as the reading says."""

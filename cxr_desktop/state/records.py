@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -57,7 +58,7 @@ class InstanceRecord:
 
     @property
     def key(self) -> str:
-        """What an image's answers, opinions and measurements are kept under: SOP Instance UID, else where it is."""
+        """What an image's answers are kept under: SOP Instance UID, else where it is."""
         return self.sop_instance_uid or f"file:{self.name}"
 
     @property
@@ -87,3 +88,15 @@ class LoadedImage:
 
     content: bytes = field(repr=False)
     """The whole file, as it was when it was opened: it may be removed from disk meanwhile."""
+
+    key: str = field(init=False)
+    """What its opinions and measurements are kept under: that of its record, and a digest of its pixels.
+
+    Not all files that bear one SOP Instance UID have the same pixels, and a picture's file may be replaced: what was
+    measured on one film must never appear on another.
+    """
+
+    def __post_init__(self) -> None:
+        pixels = hashlib.sha256(repr(self.stored.shape).encode())
+        pixels.update(self.stored.data if self.stored.flags.c_contiguous else self.stored.tobytes())
+        object.__setattr__(self, "key", f"{self.record.key}#{pixels.hexdigest()[:16]}")

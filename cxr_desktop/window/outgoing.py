@@ -88,7 +88,7 @@ class Outgoing(QObject):
     def _opinions(self, pane: Pane) -> list[Opinion]:
         assert pane.loaded is not None, "there is a film"
         try:
-            return [Opinion.from_json(one) for one in self._index.opinions_of(pane.loaded.record.key)]
+            return [Opinion.from_json(one) for one in self._index.opinions_of(pane.loaded.key)]
         except (CxrError, KeyError, TypeError) as error:
             words = str(error) if isinstance(error, CxrError) else self.tr("kept by another version")
             self._window.messages.tell(self.tr("Opinions are left out: {why}").format(why=words), "warning")

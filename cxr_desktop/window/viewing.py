@@ -52,6 +52,7 @@ class Viewing(QObject):
         self.measurements = MeasurementsPanel(window)
         self._loads: dict[Pane, Task] = {}
         self._older: list[InstanceRecord] = []
+        self._wanted: InstanceRecord | None = None
         window.middle.addWidget(self.area)
         window.docks["measurements"].setWidget(self.measurements)
         opening.chosen.connect(self.open)
@@ -84,6 +85,7 @@ class Viewing(QObject):
             if record.kind in ("result", "other"):
                 self._opening.tagsWanted.emit(record)
             return
+        self._wanted = record
         self._load(record, self.area.current, self._show_current)
 
     def open_prior(self, record: InstanceRecord) -> None:
@@ -99,6 +101,8 @@ class Viewing(QObject):
 
     def show_made(self, loaded: LoadedImage) -> None:
         """Show an image that comes from no file: the test pattern."""
+        self._give_up()
+        self._hide_prior()
         self._put(self.area.current, loaded, [], "")
 
     def close(self) -> None:
@@ -111,6 +115,7 @@ class Viewing(QObject):
 
     def close_all(self) -> None:
         """Take all films away."""
+        self._give_up()
         self._hide_prior()
         self.area.current.show_film(None, None)
         self.shown.emit(self.area.current)
@@ -125,9 +130,16 @@ class Viewing(QObject):
 
     def _give_up(self) -> None:
         """Nobody waits for what is being read."""
-        for task in self._loads.values():
+        for pane in self.area.panes:
+            self._forget_load(pane)
+        self._wanted = None
+
+    def _forget_load(self, pane: Pane) -> None:
+        """Nobody waits for what is being read for a pane."""
+        task = self._loads.pop(pane, None)
+        if task is not None:
             task.cancel()
-        self._loads.clear()
+            self._window.statusBar().clearMessage()
 
     @property
     def loading(self) -> bool:
@@ -138,7 +150,6 @@ class Viewing(QObject):
         """Give up what is being read; whether there was something."""
         busy = self.loading
         self._give_up()
-        self._window.statusBar().clearMessage()
         return busy
 
     def tell_available(self, *_: object) -> None:
@@ -159,9 +170,7 @@ class Viewing(QObject):
         self.changed.emit()
 
     def _load(self, record: InstanceRecord, pane: Pane, show: Callable[[LoadedImage], None]) -> None:
-        before = self._loads.pop(pane, None)
-        if before is not None:
-            before.cancel()
+        self._forget_load(pane)
         self._window.statusBar().showMessage(self.tr("Reading..."))
 
         def arrived(loaded: LoadedImage) -> None:
@@ -178,7 +187,7 @@ class Viewing(QObject):
 
     def _show_current(self, loaded: LoadedImage) -> None:
         self._hide_prior()
-        self._put(self.area.current, loaded, self._measured_before(loaded.record), "")
+        self._put(self.area.current, loaded, self._measured_before(loaded), "")
         self._opening.note_opened(loaded.record)
         if self._window.actions_["prior"].isChecked():
             self.hang_prior(True)
@@ -189,7 +198,7 @@ class Viewing(QObject):
             return
         self.area.show_prior(True)
         title = film_title(self.tr("Prior"), loaded)
-        self._put(self.area.prior, loaded, self._measured_before(loaded.record), title)
+        self._put(self.area.prior, loaded, self._measured_before(loaded), title)
         self.area.current.set_title(film_title(self.tr("Current"), current))
         self._window.actions_["prior"].setChecked(True)
         if warning:
@@ -197,6 +206,7 @@ class Viewing(QObject):
 
     def hang_prior(self, wanted: bool) -> None:
         """Hang the newest earlier film of the patient beside the current one, or take it away."""
+        self._forget_load(self.area.prior)
         current = self.area.current.loaded
         self._older = []
         if not wanted or current is None:
@@ -220,6 +230,7 @@ class Viewing(QObject):
             self._hang_next(current, self._older)
 
     def _hide_prior(self) -> None:
+        self._forget_load(self.area.prior)  # it was to hang beside the film that is leaving
         if not self.area.prior.isHidden():
             self.area.show_prior(False)
             self.area.current.set_title("")
@@ -235,16 +246,16 @@ class Viewing(QObject):
         model.undo_stack.indexChanged.connect(self.tell_available)
         self._window.middle.setCurrentWidget(self.area)
         pane.show_film(loaded, model, title)
+        self.shown.emit(pane)  # first of all: whatever is kept of the film before goes
         pane.view.setFocus()
         self.area.activate(pane)
         if loaded.image.notes:
             self._window.messages.tell(f"{file_name(loaded.record)}: {'; '.join(loaded.image.notes)}", "warning")
-        self.shown.emit(pane)
         self.tell_available()
 
-    def _measured_before(self, record: InstanceRecord) -> list[dict[str, object]]:
+    def _measured_before(self, loaded: LoadedImage) -> list[dict[str, object]]:
         try:
-            return list(self._index.measurements_of(record.key))
+            return list(self._index.measurements_of(loaded.key))
         except CxrError as error:
             self._window.messages.tell(str(error), "warning")
             return []
@@ -255,7 +266,7 @@ class Viewing(QObject):
         if loaded is None or model is None or not self._settings().keep_index:
             return
         try:
-            self._index.put_measurements(loaded.record.key, model.records())
+            self._index.put_measurements(loaded.key, model.records())
         except CxrError as error:
             self._window.messages.tell(self.tr("Measurements are not kept: {why}").format(why=error))
 
@@ -345,7 +356,9 @@ class Viewing(QObject):
 
     def _step(self, step: int) -> None:
         current = self.area.current.loaded
-        record = self._opening.neighbour(current.record if current is not None else None, step)
+        # From what was asked for last: while it is read, and past one that cannot be read.
+        place = self._wanted or (current.record if current is not None else None)
+        record = self._opening.neighbour(place, step)
         if record is None:
             self._window.statusBar().showMessage(self.tr("There is no further image in the list."), 3000)
         else:

@@ -115,7 +115,7 @@ def record_of(source: Source) -> InstanceRecord:
     """What the header of one source says, or why it cannot be read. Raises nothing for any content."""
     try:
         with enough_memory(), damage_told():
-            return _record(source.name, _header_of(source))
+            return record_of_header(source.name, _header_of(source))
     except ImageReadError as error:
         return InstanceRecord(source.name, "failed", str(error))
 
@@ -140,7 +140,8 @@ def _header_of_member(source: Source, file: BinaryIO) -> Header:
         raise
 
 
-def _record(name: str, header: Header) -> InstanceRecord:
+def record_of_header(name: str, header: Header) -> InstanceRecord:
+    """The record of a file under its name, by what its header says."""
     facts, data_set = header.facts, header.data_set
     if data_set is None:
         return InstanceRecord(name, "image", rows=facts.rows, columns=facts.columns)

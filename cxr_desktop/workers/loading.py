@@ -8,14 +8,26 @@ from cxr_core.chest_image import ChestImage
 from cxr_core.errors import ImageReadError
 from cxr_core.pipeline import enough_memory
 from cxr_core.reading.dicom_file import damage_told, parse
+from cxr_core.reading.header import Header
 from cxr_core.reading.read import read_with_data_set
 from cxr_core.reading.sources import read_named
 from cxr_core.settings import ReadLimits
 from cxr_desktop.state.records import InstanceRecord, LoadedImage
+from cxr_desktop.workers.listing import record_of_header
+
+#: What has to be as it was listed, where that was said: a film that was replaced is another one, whatever its name.
+_IDENTITY = (
+    "study_instance_uid",
+    "patient_id",
+    "issuer",
+    "patient_name",
+    "patient_birth_date",
+    "study_date",
+)
 
 
 def load(record: InstanceRecord) -> LoadedImage:
-    """Read and decode the image of a record, in any thread.
+    """Read and decode the image of a record, in any thread; its record is that of the content which was read.
 
     Raises
     ------
@@ -25,8 +37,9 @@ def load(record: InstanceRecord) -> LoadedImage:
     with enough_memory():
         content = read_named(record.name)
         image, data_set = read_with_data_set(content, ReadLimits())
-        _check(record, image)
-        return LoadedImage(record, image, image.stored, data_set, content)
+        found = record_of_header(record.name, Header(image.facts, data_set, None))
+        _check(record, found, image)
+        return LoadedImage(found, image, image.stored, data_set, content)
 
 
 def load_data_set(name: str) -> Dataset:
@@ -35,8 +48,9 @@ def load_data_set(name: str) -> Dataset:
         return parse(read_named(name), ReadLimits())[0]
 
 
-def _check(record: InstanceRecord, image: ChestImage) -> None:
-    if (image.facts.sop_instance_uid or "") != record.sop_instance_uid:
+def _check(record: InstanceRecord, found: InstanceRecord, image: ChestImage) -> None:
+    same = all(getattr(record, name) in ("", getattr(found, name)) for name in _IDENTITY)
+    if not same or found.sop_instance_uid != record.sop_instance_uid:
         raise ImageReadError("another object than was listed under this name", "the same one", "list the files again")
     if image.facts.frames > 1:
         raise ImageReadError(f"an object of {image.facts.frames} frames", "a single image", "open it elsewhere")

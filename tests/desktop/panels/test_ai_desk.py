@@ -143,13 +143,13 @@ def test_an_opinion_before_and_one_after_the_answer(bench: Bench) -> None:
     bench.desk.show_image(image)
     bench.now += 7
     bench.desk.judge("reject")
-    (before,) = bench.opinions(image.record.key, 1)
+    (before,) = bench.opinions(image.key, 1)
     assert (before.judgement, before.before_ai, before.seconds, before.model) == ("reject", True, 7.0, "")
     bench.asked(bench.desk.ask)
     bench.now += 5
     bench.panel.feedback.comment.setText("right lower zone")
     bench.desk.judge("agree")
-    after = bench.opinions(image.record.key, 2)[1]
+    after = bench.opinions(image.key, 2)[1]
     assert (after.judgement, after.before_ai, after.seconds) == ("agree", False, 12.0)
     identity = bench.desk.reading.models[0].identity
     assert identity is not None
@@ -164,7 +164,7 @@ def test_an_opinion_on_the_second_model(bench: Bench) -> None:
     bench.asked(bench.desk.ask_both)
     bench.panel.feedback.subject.setCurrentIndex(1)
     bench.desk.judge("unsure")
-    assert bench.opinions(image.record.key, 1)[0].model == "mobilenetv2"
+    assert bench.opinions(image.key, 1)[0].model == "mobilenetv2"
 
 
 def test_another_image_begins_again(bench: Bench) -> None:

@@ -72,10 +72,11 @@ def test_an_answer_comes_when_it_is_asked_for_and_its_map_when_that_is_asked_for
     actions["show_map"].trigger()
     assert pane.view.heat_map is not None
     actions["agree"].trigger()
-    key = pane.loaded.record.key if pane.loaded is not None else ""
-    qtbot.waitUntil(lambda: len(station.index.opinions_of(key)) == 1, timeout=PATIENCE)
-    assert station.index.opinions_of(key)[0]["before_ai"] is False
-    qtbot.waitUntil(lambda: len(station.index.answers_of(key)) == 1, timeout=PATIENCE)
+    film = pane.loaded
+    assert film is not None
+    qtbot.waitUntil(lambda: len(station.index.opinions_of(film.key)) == 1, timeout=PATIENCE)
+    assert station.index.opinions_of(film.key)[0]["before_ai"] is False
+    qtbot.waitUntil(lambda: len(station.index.answers_of(film.record.key)) == 1, timeout=PATIENCE)
 
 
 def test_with_the_setting_a_film_is_analysed_when_it_is_opened(

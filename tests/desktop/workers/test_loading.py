@@ -67,9 +67,31 @@ def test_file_removed_while_open_changes_nothing_for_what_is_open(tmp_path: Path
         load(record)
 
 
-def test_another_object_under_the_same_name_is_not_shown(tmp_path: Path) -> None:
+def test_what_is_shown_is_told_by_what_was_read(tmp_path: Path) -> None:
+    record = recorded(tmp_path / "a.dcm", build(ViewPosition="PA"))
+    (tmp_path / "a.dcm").write_bytes(build(ViewPosition="AP"))
+    assert load(record).record.view_position == "AP"
+
+
+def test_films_of_one_uid_are_told_apart_by_their_pixels(tmp_path: Path) -> None:
+    stored = gradient()
+    first = load(recorded(tmp_path / "a.dcm", build(stored)))
+    copy = load(recorded(tmp_path / "b.dcm", build(stored, syntax="jpeg-ls", StudyDescription="COPY")))
+    stored[0, 0] += 1
+    other = load(recorded(tmp_path / "c.dcm", build(stored)))
+    turned = load(recorded(tmp_path / "d.dcm", build(gradient().reshape(80, 96))))
+    assert first.key == copy.key
+    assert len({first.key, other.key, turned.key}) == 3
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"SOPInstanceUID": "2.25.9"}, {"PatientID": "OTHER"}, {"PatientName": "OTHER^ONE"}, {"StudyDate": "20200101"}],
+    ids=str,
+)
+def test_another_object_under_the_same_name_is_not_shown(tmp_path: Path, other: dict[str, str]) -> None:
     record = recorded(tmp_path / "a.dcm", build())
-    (tmp_path / "a.dcm").write_bytes(build(SOPInstanceUID="2.25.9"))
+    (tmp_path / "a.dcm").write_bytes(build(**other))
     with pytest.raises(
         ImageReadError, match=r"^another object than was listed under this name; .*; list the files again$"
     ):
