@@ -128,9 +128,9 @@ class StudyBrowser(QWidget):
             action.triggered.connect(partial(self.chosen.emit, record))
         self.recent_button.setEnabled(bool(records))
 
-    def set_answer_state(self, key: str, words: str) -> None:
-        """Show beside an image (InstanceRecord.key: its SOP Instance UID) what became of it; "" takes it away."""
-        self.model.set_answer_state(key, words)
+    def set_answer_state(self, name: str, words: str) -> None:
+        """Show beside the image of this name what became of it; "" takes it away."""
+        self.model.set_answer_state(name, words)
 
     def set_thumbnail(self, name: str, image: QImage) -> None:
         """Show the small picture of a record; a null image where there is none."""

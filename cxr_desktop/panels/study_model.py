@@ -55,11 +55,17 @@ class StudyModel(QAbstractItemModel):
         self._shown: dict[Node | None, int] = {}
         self._icons: dict[str, QIcon | None] = {}
         self._answers: dict[str, str] = {}
+        self._answered: set[str] = set()
 
     def add(self, listed: Listed) -> None:
         """Take in what was listed."""
-        for key in listed.answered:
-            self._answers.setdefault(key, self.tr("Answered before"))
+        self._answered.update(listed.answered)
+        for record in listed.records:
+            known = self.browser.record(record.name)
+            if known is not None:  # the file may have been replaced
+                self._icons.pop(record.name, None)
+                if known != record:
+                    self._answers.pop(record.name, None)
         self._change(lambda: self.browser.add(listed.records, listed.searched))
 
     def remove(self, names: Iterable[str]) -> None:
@@ -75,14 +81,18 @@ class StudyModel(QAbstractItemModel):
         """Forget everything."""
         self.beginResetModel()
         self.browser.clear()
-        for kept in (self._ids, self._nodes, self._rows, self._shown, self._icons, self._answers):
+        for kept in (self._ids, self._nodes, self._rows, self._shown, self._icons, self._answers, self._answered):
             kept.clear()
         self.endResetModel()
 
-    def set_answer_state(self, key: str, words: str) -> None:
-        """Show beside an image (InstanceRecord.key) what became of it; "" takes it away."""
-        self._answers[key] = words
-        for record in self.browser.of_image(key):
+    def set_answer_state(self, name: str, words: str) -> None:
+        """Show beside a record what became of it; "" takes it away.
+
+        By its name: files that bear the same SOP Instance UID need not have the same pixels.
+        """
+        self._answers[name] = words
+        record = self.browser.record(name)
+        if record is not None:
             self._tell(record)
 
     def set_thumbnail(self, name: str, image: QImage) -> None:
@@ -212,7 +222,8 @@ class StudyModel(QAbstractItemModel):
         lines = [first] if len(study.records) == 1 else []
         if record.kind == "failed":
             return [*(lines or [file_name(record)]), self.tr("Cannot be read"), record.reason.partition(";")[0]]
-        answer = self._answers.get(record.key) or self.tr("Not analysed")
+        before = self.tr("Answered before") if record.key in self._answered else self.tr("Not analysed")
+        answer = self._answers.get(record.name) or before
         return [*lines, image_line(record), answer if record.kind == "image" else record.reason]
 
     def _tell(self, record: InstanceRecord) -> None:

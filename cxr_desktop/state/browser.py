@@ -94,7 +94,6 @@ class Browser:
         self._records: dict[str, InstanceRecord] = {}
         self._searched: dict[str, str] = {}
         self._groups: dict[str, tuple[str, ...]] = {}
-        self._names: dict[str, dict[str, None]] = {}
         self._words: list[str] = []
         self._arrived = 0
         self.failed = 0
@@ -107,10 +106,6 @@ class Browser:
         """All records, in the order in which they arrived."""
         return list(self._records.values())
 
-    def of_image(self, key: str) -> list[InstanceRecord]:
-        """The records of one image (InstanceRecord.key): copies of a file are several."""
-        return [self._records[name] for name in self._names.get(key, ())]
-
     def record(self, name: str) -> InstanceRecord | None:
         """The record of this name."""
         return self._records.get(name)
@@ -121,7 +116,6 @@ class Browser:
             if record.name in self._records:
                 self._take_out(self._records[record.name])
             self._records[record.name] = record
-            self._names.setdefault(record.key, {})[record.name] = None
             self._searched[record.name] = text
             self._put(record)
         self._look()
@@ -158,7 +152,6 @@ class Browser:
         insort(self._all, patient, key=_ORDER)
 
     def _take_out(self, record: InstanceRecord) -> None:
-        del self._names[record.key][record.name]
         self.failed -= record.kind == "failed"
         key = self._groups.pop(record.name)
         patient, study = self._patients[key], self._studies[key, record.study_key]

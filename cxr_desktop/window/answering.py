@@ -157,7 +157,7 @@ class Answering(QObject):
         pane.set_answers(list(answers))
         if pane.loaded is not None and answers:
             state = "; ".join(words_of(answer).kind.replace("_", " ") for answer in answers)
-            self._opening.browser.set_answer_state(pane.loaded.record.key, state)
+            self._opening.browser.set_answer_state(pane.loaded.record.name, state)
         self._viewing.tell_available()
 
     def _draw_map(self, layer: HeatMapLayer | None) -> None:

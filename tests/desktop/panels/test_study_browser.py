@@ -240,21 +240,34 @@ def test_removing_a_patient_removes_their_files_from_the_list(filled: StudyBrows
 
 
 def test_answer_state_is_words_beside_the_image(filled: StudyBrowser) -> None:
-    filled.set_answer_state("uid-new", "Withheld: out of domain")
-    filled.set_answer_state("uid-nowhere", "Answered")
+    filled.set_answer_state("/films/new", "Withheld: out of domain")
+    filled.set_answer_state("/films/nowhere", "Answered")
     assert shown(filled)[1] == ["2024-01-01\nAP\nWithheld: out of domain", "2020-01-01\nPA\nNot analysed"]
     index = filled.model.index_of(RECORDS[1])
     assert filled.model.data(index, Qt.ItemDataRole.AccessibleTextRole) == "2024-01-01. AP. Withheld: out of domain"
-    filled.set_answer_state("uid-new", "")
+    filled.set_answer_state("/films/new", "")
     assert shown(filled)[1] == ["2024-01-01\nAP\nNot analysed", "2020-01-01\nPA\nNot analysed"]
 
 
 def test_answers_of_earlier_days_are_told_without_their_content(browser: StudyBrowser) -> None:
     browser.add(replace(listed(RECORDS[:2]), answered=("uid-old",)))
     assert shown(browser)[1] == ["2024-01-01\nAP\nNot analysed", "2020-01-01\nPA\nAnswered before"]
-    browser.set_answer_state("uid-old", "Withheld")
+    browser.set_answer_state("/films/old", "Withheld")
     browser.add(replace(listed(RECORDS[:2]), answered=("uid-old",)))
     assert shown(browser)[1] == ["2024-01-01\nAP\nNot analysed", "2020-01-01\nPA\nWithheld"]
+
+
+def test_what_was_said_of_a_film_stands_beside_no_other_film(browser: StudyBrowser) -> None:
+    one = replace(record("one", "P1", "S1", "20240101"), sop_instance_uid="uid")
+    other = replace(record("other", "P2", "S2", "20230101"), sop_instance_uid="uid")
+    browser.add(listed([one, other]))
+    browser.set_answer_state(one.name, "Negative")
+    assert [rows[0].splitlines()[-1] for rows in shown(browser)[1::2]] == ["Negative", "Not analysed"]
+    browser.set_thumbnail(one.name, QImage(8, 8, QImage.Format.Format_Grayscale8))
+    assert not browser.model.wants_thumbnail(one)
+    browser.add(listed([replace(one, patient_id="P9"), other]))  # the file was replaced
+    assert browser.model.wants_thumbnail(one)
+    assert "Negative" not in str(shown(browser))
 
 
 def test_reason_and_place_are_in_the_tool_tip(filled: StudyBrowser) -> None:

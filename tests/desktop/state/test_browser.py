@@ -68,7 +68,7 @@ def test_known_name_is_replaced() -> None:
     browser.add([changed], [searched_text(changed)])
     assert tree(browser) == [("P9", [["old"]]), ("P1", [["later"], ["new"]]), *TREE[1:]]
     assert len(browser) == len(RECORDS)
-    assert browser.of_image("uid-old") == [changed]
+    assert browser.record("old") == changed
 
 
 def test_removing_all_in_any_order_leaves_nothing() -> None:
