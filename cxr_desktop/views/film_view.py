@@ -81,9 +81,9 @@ class FilmView(QGraphicsView):
 
         The map of the former image goes with it.
         """
-        self._painter = None if loaded is None else FilmPainter(Film(loaded))
-        self._display = None if loaded is None else display or initial_display(loaded)
-        self._heat_map = None
+        painter = None if loaded is None else FilmPainter(Film(loaded))
+        shown = None if loaded is None else display or initial_display(loaded)
+        self._painter, self._display, self._heat_map = painter, shown, None
         if self.film is not None:
             self._scene.setSceneRect(0, 0, self.film.columns, self.film.rows)
         self._place(exact=True)
