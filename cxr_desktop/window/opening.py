@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
@@ -16,6 +18,16 @@ from cxr_desktop.state.records import InstanceRecord
 from cxr_desktop.window.main_window import MainWindow
 from cxr_desktop.workers.scan_messages import Listed
 from cxr_desktop.workers.scanning import Scanner, Thumbnails
+
+
+@dataclass(slots=True)
+class _Request:
+    """What was opened at once, until it is listed."""
+
+    wanted: str | None
+    """The name of the image that is to be seen; None for the first."""
+
+    found: bool = False
 
 
 class Opening(QObject):
@@ -43,8 +55,7 @@ class Opening(QObject):
         self.browser = StudyBrowser(window)
         file = index.path if keep() and not index.in_memory else None
         self._scanner, self._thumbnails = Scanner(file, self), Thumbnails(file, self)
-        self._waiting = False
-        self._wanted: str | None = None
+        self._requests: deque[_Request] = deque()
         self._folder = str(Path.home())
         window.docks["studies"].setWidget(self.browser)
         window.dropped.connect(self.open)
@@ -70,7 +81,7 @@ class Opening(QObject):
     def open(self, paths: list[str], wanted: str | None = None) -> None:
         """List what is behind some paths, and tell of the first image of it, or of the one with the name `wanted`."""
         if paths:
-            self._waiting, self._wanted = True, wanted
+            self._requests.append(_Request(wanted))
             self._window.docks["studies"].show()
             self._scanner.scan(paths)
             self.browser.set_busy(True)
@@ -100,6 +111,7 @@ class Opening(QObject):
         if not self._scanner.busy:
             return False
         self._scanner.cancel()
+        self._requests.clear()
         self.browser.set_busy(False)
         return True
 
@@ -177,17 +189,18 @@ class Opening(QObject):
         if listed.trouble:
             self._window.messages.tell(listed.trouble, "warning")
         images = (record for record in listed.records if record.kind == "image")
-        found = next((record for record in images if self._wanted in (None, record.name)), None)
-        if self._waiting and found is not None:
-            self._waiting = False
+        request = self._requests[0]  # they are listed one after the other
+        found = next((record for record in images if request.wanted in (None, record.name)), None)
+        if not request.found and found is not None:
+            request.found = True
             self.arrived.emit(found)
 
     def _ended(self, words: str) -> None:
         self.browser.set_busy(self._scanner.busy)
+        request = self._requests.popleft()
         if words:
             self._window.messages.tell(words)
-        elif self._waiting and not self._scanner.busy:
-            self._waiting = False
+        elif not request.found:
             self._window.messages.tell(
                 self.tr("No image was found in what was opened; the list of studies says why."), "warning"
             )
