@@ -6,7 +6,6 @@ import argparse
 import gc
 import logging
 import sys
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import TracebackType
 
@@ -43,14 +42,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 def open_window(places: Places, paths: list[str]) -> MainWindow:
     """The window, which fills itself after its first paint and then opens `paths`."""
-    trouble = _log_to(places.log_file)
     settings, wrong = read_settings(places.settings_file)
     window = MainWindow(settings, places.window_file)
     _tell_unexpected(window)
-    for text in filter(None, (trouble, wrong)):
-        window.messages.tell(text, "warning")
 
     def fill() -> None:
+        for text in filter(None, (_log_to(places.log_file), wrong)):
+            window.messages.tell(text, "warning")
         from cxr_desktop.window.station import Station
 
         station = Station(window, settings, places)
@@ -63,6 +61,8 @@ def open_window(places: Places, paths: list[str]) -> MainWindow:
 
 def _log_to(path: Path) -> str | None:
     """Log to a file that stays small; in one line why not."""
+    from logging.handlers import RotatingFileHandler  # with it come sockets and pickle: not before the first paint
+
     for handler in list(log.handlers):
         log.removeHandler(handler)
         handler.close()
