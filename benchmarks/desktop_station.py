@@ -9,11 +9,11 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
 from cxr_core.reading import find_sources
+from cxr_desktop.start import open_window
 from cxr_desktop.state.places import Places
 from cxr_desktop.state.records import InstanceRecord
-from cxr_desktop.state.settings import ViewerSettings
 from cxr_desktop.views.image_view import ImageView
-from cxr_desktop.window.main_window import MainWindow
+from cxr_desktop.window.station import Station
 from cxr_desktop.window.theme import apply_theme
 from cxr_desktop.workers.listing import record_of
 
@@ -33,15 +33,12 @@ class Bench(QObject):
         super().__init__()
         self.application = QApplication([])
         apply_theme(self.application)
-        places = Places.of_user()
-        self.window = MainWindow(ViewerSettings(), places.window_file)
-        painted: list[bool] = []
-        self.window.painted.connect(lambda: painted.append(True))
+        self.window = open_window(Places.of_user(), [])
         self.window.show()
-        self.until(lambda: bool(painted), "the window is painted")
-        from cxr_desktop.window.station import Station
-
-        self.station = Station(self.window, ViewerSettings(), places)
+        self.until(lambda: self.window.findChild(Station) is not None, "the window is filled")
+        station = self.window.findChild(Station)
+        assert station is not None
+        self.station = station
         self._wanted: Callable[[], bool] | None = None
         self._loop = QEventLoop()
 
