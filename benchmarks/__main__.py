@@ -18,7 +18,7 @@ from benchmarks.setting import DATA_VARIABLE, Setting, data_folder
 NAMES = (
     *("whole_process", "in_process", "preprocess", "jpeg2000", "fullres", "domain", "throughput", "training"),
     *("node_receive", "node_study", "node_turnaround", "node_restart"),
-    *("desktop_start", "desktop_drag", "desktop_bare", "desktop_open", "desktop_answer"),
+    *("desktop_start", "desktop_drag", "desktop_bare", "desktop_open", "desktop_list", "desktop_answer"),
 )
 
 
