@@ -62,7 +62,7 @@ def burnt_in_doubt(data_set: Dataset | None) -> str | None:
     """Why an image is not copied before somebody has looked for text in its picture; None where that is not so."""
     if text_of(data_set, "BurnedInAnnotation").upper() == "YES":
         return "its header says that text is burnt into the picture"
-    if text_of(data_set, "SOPClassUID").startswith(SecondaryCaptureImageStorage):  # the multi-frame ones as well
+    if text_of(data_set, "SOPClassUID") == SecondaryCaptureImageStorage:  # those of several frames are refused anyway
         return "a Secondary Capture, which often has text burnt into the picture"
     if text_of(data_set, "Modality").upper() in _SCREENS:
         return "a picture of no X-ray equipment (modality OT or SC), which often has text burnt in"
@@ -123,8 +123,8 @@ def _anonymised(content: bytes, pseudonyms: Pseudonyms, options: AnonymiseOption
     notes = _notes(original, made.overlays, text, doubt)
     stored = masked(image.stored, text.masks, dark_is_high=bool(image.attributes and image.attributes.inverted))
     known = declared is not None and declared.is_transfer_syntax and declared.is_compressed
-    hidden = hides_something(original, image, compressed=compressed, removed_text=made.removed_text)
-    swapped = declared == ExplicitVRBigEndian
+    swapped = declared == ExplicitVRBigEndian  # the standard has retired it: written anew
+    hidden = not swapped and hides_something(original, image, compressed=compressed, removed_text=made.removed_text)
     syntax = UID(declared) if compressed and declared is not None else ExplicitVRLittleEndian
     if text.masks or hidden or swapped or compressed != known:
         if hidden:

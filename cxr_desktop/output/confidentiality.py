@@ -23,7 +23,7 @@ _CHOICES: Final[dict[Action, list[tuple[int, ...]]]] = {
     "remove": [*table.X_TAGS, *table.X_D_TAGS, *table.X_Z_D_TAGS],
     "uid": [*table.U_TAGS, *table.X_Z_U_STAR_TAGS],
 }
-_ACTIONS: Final[dict[int, Action]] = {
+ACTIONS: Final[dict[int, Action]] = {
     tag[0] << 16 | tag[1]: action for action, tags in _CHOICES.items() for tag in tags if len(tag) == 2
 }
 #: Of repeating groups: (tag, mask, action).
@@ -88,8 +88,8 @@ def action_of(tag: BaseTag, vr: str) -> Action:
         return "remove"
     if tag in _OURS:
         return _OURS[tag]
-    if tag in _ACTIONS:
-        action = _ACTIONS[tag]
+    if tag in ACTIONS:
+        action = ACTIONS[tag]
         return "remove" if action == "dummy" and vr == "SQ" else action  # none is required in an image
     for value, mask, masked in _MASKED:
         if tag & mask == value & mask:

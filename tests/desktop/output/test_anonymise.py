@@ -19,7 +19,7 @@ from cxr_core.preprocess import display_reduced
 from cxr_core.reading import read_image
 from cxr_desktop.output.anonymise import AnonymiseOptions, NotAnonymisedError, PixelText, anonymised
 from cxr_desktop.output.clean_pixels import Mask
-from cxr_desktop.output.confidentiality import _ACTIONS
+from cxr_desktop.output.confidentiality import ACTIONS, action_of
 from cxr_desktop.output.pseudonyms import Pseudonyms
 from tests.core.results.builder import CHARACTER_SETS, SOURCES
 from tests.desktop.output.results_builder import result_objects
@@ -99,11 +99,36 @@ def secret_element(data_set: Dataset, tag: int) -> None:
 def table_tags() -> list[int]:
     return [
         tag
-        for tag in sorted(_ACTIONS)
+        for tag in sorted(ACTIONS)
         if tag >> 16 >= 0x0008
         and pydicom.datadict.dictionary_has_tag(tag)
         and tag not in (0x00080018, 0x0020000D, 0x0020000E, 0xFFFAFFFA)
     ]
+
+
+ESSENTIAL = """
+    PatientName PatientID PatientBirthDate PatientBirthTime PatientSex PatientAge PatientAddress PatientComments
+    PatientTelephoneNumbers OtherPatientIDs OtherPatientNames PatientBirthName PatientMotherBirthName EthnicGroup
+    MedicalRecordLocator MilitaryRank Occupation InsurancePlanIdentification IssuerOfPatientID AdmissionID
+    AccessionNumber StudyID StudyDate StudyTime StudyDescription SeriesDate SeriesTime SeriesDescription AcquisitionDate
+    AcquisitionTime AcquisitionDateTime ContentDate ContentTime InstanceCreationDate ReferringPhysicianName
+    PerformingPhysicianName NameOfPhysiciansReadingStudy OperatorsName PhysiciansOfRecord RequestingPhysician
+    InstitutionName InstitutionAddress InstitutionalDepartmentName StationName DeviceSerialNumber DetectorID PlateID
+    CassetteID GantryID ProtocolName ImageComments RequestAttributesSequence PerformedProcedureStepID
+    PerformedProcedureStepDescription StudyInstanceUID SeriesInstanceUID SOPInstanceUID FrameOfReferenceUID
+    ReferencedImageSequence SourceImageSequence ReferencedStudySequence DerivationDescription IconImageSequence
+    OriginalAttributesSequence DigitalSignaturesSequence ContributingEquipmentSequence SecondaryCaptureDeviceID
+    TimezoneOffsetFromUTC ResponsiblePerson VerifyingObserverSequence PersonName TextValue ContentSequence
+""".split()
+
+
+def test_the_library_s_table_knows_what_identifies() -> None:
+    for keyword in ESSENTIAL:
+        tag = pydicom.tag.Tag(keyword)
+        assert action_of(tag, pydicom.datadict.dictionary_VR(tag)) != "keep", keyword
+    for keyword in ("Rows", "PixelData", "WindowCenter", "BodyPartExamined", "ViewPosition", "Modality", "LUTData"):
+        tag = pydicom.tag.Tag(keyword)
+        assert action_of(tag, pydicom.datadict.dictionary_VR(tag)) == "keep", keyword
 
 
 def full_of_secrets() -> Dataset:
@@ -288,8 +313,10 @@ def test_pixels_are_byte_identical_and_the_picture_and_the_model_see_the_same(sy
         syntax=syntax, bits_stored=8 if syntax == "jpeg-baseline" else 12, WindowCenter=100, WindowWidth=90
     )
     before = hashlib.sha256(original).digest()
-    copy = copy_of(original)
+    done = anonymised(original, Pseudonyms(), PLAIN)
+    copy = done.content
     assert hashlib.sha256(original).digest() == before
+    assert not any("hidden" in note for note in done.notes)
     assert_same_picture(original, copy)
     if syntax not in ("big-endian", "deflated"):
         assert read(copy).PixelData == read(original).PixelData
