@@ -44,6 +44,8 @@ def _tag(keyword: str) -> int:
 _OURS: Final[dict[int, Action]] = {
     # X in Table E.1-1, and not in the library's.
     _tag("ContributingEquipmentSequence"): "remove",
+    # Free text of a content item: no picture depends on it.
+    _tag("TextValue"): "remove",
     # Optional, and an empty sequence of it is not allowed (PS3.3 C.7.2.1).
     _tag("ReferencedStudySequence"): "remove",
     # Written anew.
