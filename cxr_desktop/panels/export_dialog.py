@@ -67,7 +67,7 @@ class ExportDialog(QDialog):
         self.path.setAccessibleName(self.tr("File"))
         label = QLabel(self.tr("&File"), self)
         label.setBuddy(self.path)
-        self.choose_button = QPushButton(self.tr("&Choose..."), self)
+        self.choose_button = QPushButton(self.tr("C&hoose..."), self)
         self.choose_button.setAutoDefault(False)
         self.choose_button.clicked.connect(self._choose)
         self.trouble = _words(self)

@@ -72,7 +72,7 @@ class MaskEditor(QWidget):
         self.add_button.clicked.connect(self._add_band)
         self.remove_button = QPushButton(self.tr("Re&move"), self)
         self.remove_button.clicked.connect(self._remove)
-        self.clear_button = QPushButton(self.tr("Remove a&ll"), self)
+        self.clear_button = QPushButton(self.tr("Remo&ve all"), self)
         self.clear_button.clicked.connect(lambda: self._set(PixelText(looked=self._text.looked)))
         self.looked = QCheckBox(self.tr("I &have looked: no text is left in this image"), self)
         self.looked.toggled.connect(lambda on: self._set(PixelText(self._text.masks, on), self.list.currentRow()))

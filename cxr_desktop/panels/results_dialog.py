@@ -117,7 +117,7 @@ class ResultsDialog(QDialog):
         self.close_button = QPushButton(self.tr("&Close"), self)
         self.close_button.clicked.connect(self.reject)
         form = QFormLayout()
-        form.addRow(self.tr("&Secondary captures of"), self.sc)
+        form.addRow(self.tr("S&econdary captures of"), self.sc)
         form.addRow(self.tr("&Presentation states of"), self.gsps)
         form.addRow(self.tr("&Where to"), self.target)
         form.addRow(self.tr("&Folder"), self.folder)
