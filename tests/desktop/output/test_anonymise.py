@@ -50,7 +50,7 @@ SECRETS: dict[str, Any] = {
     "DA": "19770707",
     "DS": "77.070707",
     "DT": "19770707070707",
-    "IS": "7707077",
+    "IS": "1977070777",
     "LO": "Zqsecret lo",
     "LT": "Zqsecret lt",
     "OB": b"Zqsecret ob!",
@@ -64,15 +64,16 @@ SECRETS: dict[str, Any] = {
     "US": 7707,
     "UT": "Zqsecret ut",
 }
+#: None of them stands in random UIDs by chance.
 TRACES = [
     b"zqsecret",
     b"zq\xc3",
     b"077y",
     b"19770707",
     b"77.0707",
-    b"7707077",
-    b"070707",
-    b"2.25.7707",
+    b"1977070777",
+    b"070707.0707",
+    b"2.25.7707070707",
     "Грета".encode().lower(),
     "Грета".encode("iso8859-5"),
     "山田".encode(),
