@@ -13,6 +13,7 @@ help:
 	@echo 'make check   formatting, lint, types, import contracts, spelling, licences'
 	@echo 'make bench   the benchmarks (CXR_TEST_DATA=DIR adds those on real films)'
 	@echo 'make soak    the long tests'
+	@echo 'make screenshots  the pictures of the reading station in docs/pictures, taken again'
 	@echo 'make lock    compile requirements.lock again (needs uv)'
 
 demo: $(STAMP)
@@ -29,6 +30,9 @@ bench: $(STAMP)
 
 soak: $(STAMP)
 	@$(BIN)/python -m pytest -m soak
+
+screenshots: $(STAMP)
+	@$(BIN)/python -m tests.desktop.screenshots
 
 venv: $(STAMP)
 
@@ -51,4 +55,4 @@ lock:
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --all-extras \
 		-c constraints.in pyproject.toml -o requirements.lock
 
-.PHONY: help demo test check bench soak venv lock
+.PHONY: help demo test check bench soak screenshots venv lock

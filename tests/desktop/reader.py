@@ -24,6 +24,8 @@ PATIENCE = 60_000
 
 def until(condition: Callable[[], object], what: str) -> None:
     """Let the window run until something holds. QTest.qWait would starve the threads that read from children."""
+    if condition():
+        return
     loop, timer, clock = QEventLoop(), QTimer(), QElapsedTimer()
     clock.start()
     timer.timeout.connect(lambda: loop.quit() if condition() or clock.elapsed() > PATIENCE else None)
@@ -74,6 +76,7 @@ class Reader:
         """Press the key that stands beside a command in the menu."""
         action = self.window.actions_[name]
         assert action.isEnabled(), f"{name} is off"
+        _give_keyboard(self.window)
         QTest.keySequence(self.window.windowHandle(), QKeySequence(action.shortcut()))
 
     def answer_dialog(self, text: str) -> None:
@@ -88,7 +91,6 @@ class Reader:
         QTest.keyClicks(field, text)
         QTest.keyClick(dialog.windowHandle(), Qt.Key.Key_Return)
         until(lambda: QApplication.activeModalWidget() is None, "the dialog is closed")
-        _give_keyboard(self.window)
 
     def click(self, widget: QWidget) -> None:
         """Press a button on the screen."""
