@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QDialog
 
 from cxr_core.errors import CxrError
 from cxr_desktop.output.results import AnsweredFilm, try_pacs
+from cxr_desktop.panels.anonymise_dialog import AnonymiseDialog
 from cxr_desktop.panels.export_dialog import ExportDialog, picture_dialog, report_dialog
 from cxr_desktop.panels.results_dialog import ResultsDialog
 from cxr_desktop.panels.shown_film import shown_film
@@ -17,6 +18,7 @@ from cxr_desktop.state.index import Index
 from cxr_desktop.state.opinion import Opinion
 from cxr_desktop.state.settings import PacsEntry, ViewerSettings
 from cxr_desktop.window.main_window import MainWindow
+from cxr_desktop.window.opening import Opening
 from cxr_desktop.window.pane import Pane
 from cxr_desktop.window.settings_dialog import SettingsDialog
 from cxr_desktop.window.viewing import Viewing
@@ -30,6 +32,7 @@ class Outgoing(QObject):
     def __init__(
         self,
         window: MainWindow,
+        opening: Opening,
         viewing: Viewing,
         inference: Inference,
         index: Index,
@@ -37,7 +40,7 @@ class Outgoing(QObject):
     ) -> None:
         super().__init__(window)
         self._window, self._viewing, self._inference, self._index = window, viewing, inference, index
-        self._settings = settings
+        self._opening, self._settings = opening, settings
         self.folder = Path.home()
         """Of the last time."""
 
@@ -45,6 +48,7 @@ class Outgoing(QObject):
             ("export_picture", self.export_picture),
             ("export_report", self.export_report),
             ("results", self.results),
+            ("anonymise", self.anonymise),
         ):
             window.actions_[name].triggered.connect(slot)
 
@@ -77,6 +81,22 @@ class Outgoing(QObject):
                     films.append(AnsweredFilm(pane.loaded, None, pane.answered))
                 films += [AnsweredFilm(pane.loaded, answer, pane.answered) for answer in pane.answers]
         dialog = ResultsDialog(films, self._inference, self._settings().pacs, self.folder, self._window)
+        dialog.told.connect(lambda words: self._window.messages.tell(words, "done"))
+        self._open(dialog)
+        return dialog
+
+    def anonymise(self) -> AnonymiseDialog | None:
+        """The dialog for anonymised copies of the active film and the other images of its study; None without one."""
+        loaded = self._viewing.area.active.loaded
+        if loaded is None:
+            return None
+        study = [
+            record
+            for record in self._opening.browser.model.browser.records()
+            if record.kind == "image" and record.study_key == loaded.record.study_key
+        ]
+        others = [record for record in study if record.name != loaded.record.name]
+        dialog = AnonymiseDialog([loaded.record, *others], [loaded], self.folder, self._window)
         dialog.told.connect(lambda words: self._window.messages.tell(words, "done"))
         self._open(dialog)
         return dialog

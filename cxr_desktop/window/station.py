@@ -53,7 +53,9 @@ class Station(QObject):
         self.batching = Batching(window, self.opening, self.answering.inference, lambda: self.settings)
         self.tags = Tags(window, self.opening, self.viewing)
         self.helping = Helping(window, places, lambda: self.settings, self.change_settings)
-        self.outgoing = Outgoing(window, self.viewing, self.answering.inference, self.index, lambda: self.settings)
+        self.outgoing = Outgoing(
+            window, self.opening, self.viewing, self.answering.inference, self.index, lambda: self.settings
+        )
         self.helping.tried.connect(self.outgoing.try_pacs)
         self.helping.patternWanted.connect(lambda: self.viewing.show_made(tg18_pattern()))
         self.answering.modelsListed.connect(self._models_listed)

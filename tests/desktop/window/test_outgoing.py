@@ -10,7 +10,7 @@ import pydicom
 from pytestqt.qtbot import QtBot
 
 from cxr_desktop.window.station import Station
-from tests.desktop.window.conftest import PATIENCE, Opener, write_study
+from tests.desktop.window.conftest import PATIENCE, Opener, unique_uid, write_study
 
 Shows = Callable[[Station, Path | str], None]
 
@@ -89,3 +89,25 @@ def test_a_pacs_that_does_not_answer_is_told_in_the_settings(open_station: Opene
     qtbot.waitUntil(lambda: bool(heard), timeout=PATIENCE)
     assert "refused" in heard[0].lower()
     dialog.reject()
+
+
+def test_the_images_of_a_study_are_copied_without_their_patient(
+    open_station: Opener, shows: Shows, qtbot: QtBot, tmp_path: Path
+) -> None:
+    study = unique_uid()
+    for number in (1, 2):
+        write_study(tmp_path / "in" / f"{number}.dcm", number, StudyInstanceUID=study, BurnedInAnnotation="NO")
+    write_study(tmp_path / "in" / "3.dcm", 3, StudyInstanceUID=unique_uid(), date="20200101")
+    station = open_station(tmp_path / "in")
+    qtbot.waitUntil(lambda: len(station.opening.browser.model.browser) == 3, timeout=PATIENCE)
+    shows(station, tmp_path / "in" / "1.dcm")
+    out = tmp_path / "out"
+    out.mkdir()
+    station.outgoing.folder = out
+    dialog = station.outgoing.anonymise()
+    assert dialog is not None
+    dialog.start()
+    qtbot.waitUntil(lambda: any("2 in" in text for text in station.window.messages.texts()), timeout=PATIENCE)
+    copies = [path.read_bytes() for path in out.glob("*.dcm")]
+    assert len(copies) == 2
+    assert not any(b"SYNTHETIC-P" in copy or study.encode() in copy for copy in copies)
