@@ -8,9 +8,12 @@ from pydicom.dataset import Dataset
 
 from cxr_core.chest_image import Spacing
 
+#: Millimetres between pixels; what lies outside of this no detector and no scanner has.
+_SMALLEST, _LARGEST = 0.001, 100.0
+
 
 def spacing_of(dataset: Dataset) -> Spacing | None:
-    """The best spacing that the header gives, or None: a missing, zero or negative spacing is no calibration."""
+    """The best spacing that the header gives, or None: a missing or impossible spacing is no calibration."""
     detector = _pair(dataset, "ImagerPixelSpacing")
     pixel = _pair(dataset, "PixelSpacing")
     if pixel and pixel != detector:
@@ -27,12 +30,19 @@ def spacing_of(dataset: Dataset) -> Spacing | None:
     return None
 
 
+def spacing_notes(dataset: Dataset) -> tuple[str, ...]:
+    """What has to be said where the header has a spacing and none of it can be used."""
+    stated = any(dataset.get(keyword) not in (None, "") for keyword in ("PixelSpacing", "ImagerPixelSpacing"))
+    return ("pixel spacing that cannot be true ignored",) if stated and spacing_of(dataset) is None else ()
+
+
 def _pair(dataset: Dataset, keyword: str) -> tuple[float, float] | None:
     value = dataset.get(keyword)
     if value is None or isinstance(value, str) or not hasattr(value, "__len__") or len(value) != 2:
         return None
     row, column = (_number(part) for part in value)
-    return (row, column) if row and column and row > 0 and column > 0 else None
+    possible = all(part is not None and _SMALLEST <= part <= _LARGEST for part in (row, column))
+    return (row, column) if possible and row and column else None
 
 
 def _number(value: object) -> float | None:

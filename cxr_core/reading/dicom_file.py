@@ -27,7 +27,7 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 from cxr_core.chest_image import ChestImage, HeaderFacts
 from cxr_core.errors import ImageReadError
 from cxr_core.grayscale import GrayscaleAttributes, StoredPixels
-from cxr_core.reading.calibration import spacing_of
+from cxr_core.reading.calibration import spacing_notes, spacing_of
 from cxr_core.reading.codestream import describe
 from cxr_core.reading.colour import Rows, to_grey
 from cxr_core.reading.decoders import AnyArray, decode_frame, decode_jpeg2000_reduced
@@ -97,10 +97,12 @@ def _image(dataset: Dataset, transfer_syntax: UID | None, facts: HeaderFacts, li
     spacing = spacing_of(dataset)
     if frame.photometric in _GREY:
         attributes, notes = grayscale_attributes(dataset)
-        return ChestImage(facts, attributes, frame, spacing, notes)
+        return ChestImage(facts, attributes, frame, spacing, notes + spacing_notes(dataset))
     grey, colour_share = to_grey(_rgb_rows(frame, dataset), frame.rows, frame.columns)
     attributes = GrayscaleAttributes(bits_stored=8 * grey.dtype.itemsize)
-    return ChestImage(replace(facts, colour_share=colour_share), attributes, DecodedPixels(grey), spacing)
+    return ChestImage(
+        replace(facts, colour_share=colour_share), attributes, DecodedPixels(grey), spacing, spacing_notes(dataset)
+    )
 
 
 def is_without_picture(facts: HeaderFacts) -> bool:

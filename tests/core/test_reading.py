@@ -531,6 +531,8 @@ def _dataset(attributes: dict[str, Any]) -> Dataset:
         ),
         ({"PixelSpacing": [0, 0]}, None),
         ({"PixelSpacing": [-0.2, 0.2]}, None),
+        ({"PixelSpacing": ["1e-40", "1e-40"]}, None),
+        ({"PixelSpacing": [0.2, 1000]}, None),
         ({"PixelSpacing": [0.2, 0.2, 0.2]}, None),
         ({"PixelSpacing": [0, 0], "ImagerPixelSpacing": [0.2, 0.2]}, Spacing(0.2, 0.2, "detector")),
     ],
@@ -544,6 +546,16 @@ def test_spacing_says_what_it_is_a_distance_of(attributes: dict[str, Any], spaci
         assert found is not None
         assert found.kind == spacing.kind
         assert (found.row_mm, found.column_mm) == pytest.approx((spacing.row_mm, spacing.column_mm))
+
+
+@pytest.mark.parametrize("pixels", [None, np.zeros((8, 8, 3), np.int32)], ids=["grey", "colour"])
+def test_a_spacing_that_cannot_be_used_is_noted(pixels: np.ndarray | None) -> None:
+    kind = {} if pixels is None else {"bits_stored": 8, "photometric": "RGB"}
+    assert read_image(build(pixels, PixelSpacing=[0, 0], **kind)).notes == (
+        "pixel spacing that cannot be true ignored",
+    )
+    assert read_image(build(pixels, PixelSpacing=[0, 0], ImagerPixelSpacing=[0.1, 0.1], **kind)).notes == ()
+    assert read_image(build(pixels, **kind)).notes == ()
 
 
 def test_facts_are_upper_case_and_stripped() -> None:
