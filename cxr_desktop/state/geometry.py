@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class PixelPoint:
-    """A place in an image, in pixels from its upper left corner: pixel (row r, column c) covers [c, c + 1) x [r, r + 1).
+    """A place in an image, in pixels from its upper left corner; pixel (row r, column c) covers [c, c+1) x [r, r+1).
 
     So its centre is (c + 0.5, r + 0.5), whatever the zoom.
     """
