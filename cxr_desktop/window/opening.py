@@ -102,9 +102,10 @@ class Opening(QObject):
 
     def open_samples(self) -> None:
         """The drawn chests that come with the program."""
-        from cxr_core.samples import sample_folder
+        from cxr_core.samples import NOTE, sample_folder
 
         self.open([str(sample_folder())])
+        self._window.messages.tell(NOTE, "warning")
 
     def cancel(self) -> bool:
         """Stop listing; whether something was being listed."""
