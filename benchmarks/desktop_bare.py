@@ -77,10 +77,9 @@ def main(path: str) -> None:
     box.addItem(item)
     box.autoRange(padding=0)
 
-    for one in (view, plot):
-        one.resize(WIDTH, HEIGHT)
+    for place, one in enumerate((view, plot)):
+        one.setGeometry(place * WIDTH, 0, WIDTH, HEIGHT)  # beside each other: what is covered is not painted
         one.show()
-        one.move(0, 0)
     application.processEvents()
     view.settle()
 
