@@ -80,8 +80,10 @@ def main(path: str) -> None:
     for place, one in enumerate((view, plot)):
         one.setGeometry(place * WIDTH, 0, WIDTH, HEIGHT)  # beside each other: what is covered is not painted
         one.show()
-    application.processEvents()
+    while not all(one.windowHandle().isExposed() for one in (view, plot)):
+        application.processEvents()
     view.settle()
+    application.processEvents()
 
     def ours(centre: float) -> None:
         assert view.display is not None

@@ -76,8 +76,10 @@ def main(path: str, frames: int) -> None:
     view = pane.view
     view.set_heat_map(HeatMapLayer(_two_hills(), "PNEUMONIA"))
     pane.show()
-    application.processEvents()
+    while not pane.windowHandle().isExposed():
+        application.processEvents()
     view.settle()
+    application.processEvents()
 
     def send(kind: QEvent.Type, x: float, y: float) -> None:
         at, left = QPointF(x, y), Qt.MouseButton.LeftButton
