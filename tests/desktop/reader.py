@@ -94,13 +94,15 @@ class Reader:
 
     def click(self, widget: QWidget) -> None:
         """Press a button on the screen."""
-        place = self._in_window(widget, widget.rect().center())
-        QTest.mouseClick(self.window.windowHandle(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place)
+        place = _in_window(widget, widget.rect().center())
+        QTest.mouseClick(
+            widget.window().windowHandle(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place
+        )
 
     def drag(self, view: ImageView, *places: PixelPoint, button: Qt.MouseButton = Qt.MouseButton.LeftButton) -> None:
         """Press at the first place of the image, move over the others, let go at the last."""
-        handle, none = self.window.windowHandle(), Qt.KeyboardModifier.NoModifier
-        points = [self._in_window(view.viewport(), view.to_view(place).toPoint()) for place in places]
+        handle, none = view.window().windowHandle(), Qt.KeyboardModifier.NoModifier
+        points = [_in_window(view.viewport(), view.to_view(place).toPoint()) for place in places]
         QTest.mouseMove(handle, points[0])
         QTest.mousePress(handle, button, none, points[0])
         for point in points[1:]:
@@ -113,19 +115,20 @@ class Reader:
 
     def wheel(self, view: ImageView, place: PixelPoint, notches: int) -> None:
         """Turn the wheel over a place of the image; away from the hand is up."""
-        at = self._in_window(view.viewport(), view.to_view(place).toPoint())
-        QTest.wheelEvent(self.window.windowHandle(), QPointF(at), QPoint(0, 120 * notches))
+        at = _in_window(view.viewport(), view.to_view(place).toPoint())
+        QTest.wheelEvent(view.window().windowHandle(), QPointF(at), QPoint(0, 120 * notches))
 
     def seen(self) -> QImage:
         """What stands on the screen."""
         QApplication.processEvents()
         return self.window.screen().grabWindow(self.window.winId()).toImage()
 
-    def _in_window(self, widget: QWidget, place: QPoint) -> QPoint:
-        return widget.mapTo(self.window, place)
-
 
 def _give_keyboard(window: QWidget) -> None:
     """As a window manager does, of which there is none."""
     window.activateWindow()
     until(window.isActiveWindow, "the window has the keyboard")
+
+
+def _in_window(widget: QWidget, place: QPoint) -> QPoint:
+    return widget.mapTo(widget.window(), place)

@@ -17,8 +17,11 @@ from PySide6.QtWidgets import QApplication, QDialog, QTabWidget
 
 from cxr_core.phantom import PhantomSettings, phantom_dataset, synthetic_uid
 from cxr_desktop import start
+from cxr_desktop.panels.anonymise_dialog import AnonymiseDialog
 from cxr_desktop.state.geometry import PixelPoint
+from cxr_desktop.views.image_view import ImageView
 from cxr_desktop.window.main_window import MainWindow
+from cxr_desktop.window.settings_dialog import SettingsDialog
 from tests.desktop.reader import Reader, end_at_errors, until
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
@@ -76,8 +79,8 @@ class Camera:
         """Write viewer-NAME.png."""
         window = self._reader.window
         QApplication.processEvents()  # what was shown or hidden has its place
-        for pane in self._reader.station.viewing.area.panes:
-            pane.view.settle()
+        for view in window.findChildren(ImageView):
+            view.settle()
         QApplication.processEvents()
         picture = window.grab().toImage()
         for dialog in window.findChildren(QDialog):
@@ -88,7 +91,8 @@ class Camera:
 
 def _lay_over(picture: QImage, dialog: QDialog) -> None:
     """The dialog amid the picture, with a title such as a window manager gives it."""
-    left, top, title = (picture.width() - dialog.width()) // 2, 140, 28
+    title = 28
+    left, top = (picture.width() - dialog.width()) // 2, (picture.height() - dialog.height() + title) // 2
     painter = QPainter(picture)
     around = QRect(left - 1, top - title, dialog.width() + 2, dialog.height() + title + 1)
     painter.fillRect(around, dialog.palette().highlight())
@@ -185,10 +189,12 @@ def _show_dialogs(reader: Reader, camera: Camera) -> None:
         until(QApplication.activeModalWidget, "the dialog is there")
         dialog = QApplication.activeModalWidget()
         assert isinstance(dialog, QDialog)
-        if name == "keys":
+        if isinstance(dialog, SettingsDialog):
             pages = dialog.findChild(QTabWidget)
             assert pages is not None
             pages.setCurrentIndex(pages.count() - 1)
+        if isinstance(dialog, AnonymiseDialog):
+            reader.drag(dialog.editor.view, PixelPoint(20, 1930), PixelPoint(200, 1990), PixelPoint(430, 2030))
         camera.take(name)
         dialog.reject()
 
