@@ -245,9 +245,9 @@ class Viewing(QObject):
             model = MeasurementModel(loaded)
         model.undo_stack.indexChanged.connect(self.tell_available)
         self._window.middle.setCurrentWidget(self.area)
+        pane.view.setFocus()  # so that a comment that is being written is kept with the film that it is on
         pane.show_film(loaded, model, title)
         self.shown.emit(pane)  # first of all: whatever is kept of the film before goes
-        pane.view.setFocus()
         self.area.activate(pane)
         if loaded.image.notes:
             self._window.messages.tell(f"{file_name(loaded.record)}: {'; '.join(loaded.image.notes)}", "warning")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from pytestqt.qtbot import QtBot
 
 from cxr_desktop.window.station import Station
@@ -41,6 +42,7 @@ def open_and_wait(station: Station, qtbot: QtBot, path: Path) -> None:
     settled(station, qtbot)
 
 
+@pytest.mark.slow
 def test_every_bad_file_has_its_reason_and_the_next_film_is_shown(
     open_station: Opener, shows: Shows, qtbot: QtBot, tmp_path: Path
 ) -> None:
@@ -72,6 +74,7 @@ def test_every_bad_file_has_its_reason_and_the_next_film_is_shown(
     shows(station, last)
 
 
+@pytest.mark.slow
 def test_every_bad_path_has_its_reason_and_the_next_film_is_shown(
     open_station: Opener, shows: Shows, qtbot: QtBot, tmp_path: Path
 ) -> None:
