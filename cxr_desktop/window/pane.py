@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from cxr_desktop.state.answers import Answer, words_of
@@ -28,11 +29,14 @@ class Pane(QWidget):
         The reader changed how the film is shown: before, after.
     measured
         The measurements of the film changed.
+    roomChanged
+        The models' words under the film may need other room.
     """
 
     activated = Signal()
     moved = Signal(object, object)
     measured = Signal()
+    roomChanged = Signal()
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -102,8 +106,17 @@ class Pane(QWidget):
         """
         self._title.setText(title)
         self._title.setVisible(bool(title))
-        self._verdict.setMinimumHeight(3 * self._verdict.fontMetrics().lineSpacing() + 4)
         self._verdict.setVisible(bool(title))
+        self.roomChanged.emit()
+
+    def wanted_room(self) -> int:
+        """Logical pixels that the models' words need under the film; three lines at least."""
+        least = 3 * self._verdict.fontMetrics().lineSpacing() + 4
+        return max(least, self._verdict.heightForWidth(self.width()))
+
+    def keep_room(self, height: int) -> None:
+        """Keep so much room under the film."""
+        self._verdict.setFixedHeight(height)
 
     def set_answers(self, answers: list[Answer]) -> None:
         """What models said just now; it stands under the film, with their names where there are two."""
@@ -114,6 +127,7 @@ class Pane(QWidget):
             model = f"{answer.manifest.name}: " if answer.manifest is not None and len(answers) > 1 else ""
             lines.append(model + " ".join(filter(None, [words.verdict, words.caution and f"({words.caution})"])))
         self._verdict.setText("\n".join(lines))
+        self.roomChanged.emit()
 
     def verdict(self) -> str:
         """What stands under the film."""
@@ -139,6 +153,11 @@ class Pane(QWidget):
         before, self._before = self._before, display
         if before is not None and display is not None and not self._follows and before is not display:
             self.moved.emit(before, display)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Words wrap otherwise then."""
+        super().resizeEvent(event)
+        self.roomChanged.emit()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Hear that the reader turns to this film."""

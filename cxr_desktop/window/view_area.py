@@ -31,6 +31,7 @@ class ViewArea(QSplitter):
         for pane, other in ((self.current, self.prior), (self.prior, self.current)):
             self.addWidget(pane)
             pane.activated.connect(lambda pane=pane: self.activate(pane))
+            pane.roomChanged.connect(self._level)
             pane.moved.connect(lambda before, _, pane=pane, other=other: self._lead(pane, before, other))
         self.prior.hide()
 
@@ -59,6 +60,12 @@ class ViewArea(QSplitter):
         else:
             self.prior.show_film(None, None)
             self.activate(self.current)
+
+    def _level(self) -> None:
+        """The same room under both films: they hang at one height whatever models say of each."""
+        room = max(pane.wanted_room() for pane in self.panes)
+        for pane in self.panes:
+            pane.keep_room(room)
 
     def _lead(self, pane: Pane, before: DisplayState, other: Pane) -> None:
         after, follower = pane.shown(), other.shown()

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from cxr_core.grayscale import Window
 from cxr_desktop.state.display import rotated
 from cxr_desktop.state.records import LoadedImage
 from cxr_desktop.window.view_area import ViewArea
+from tests.desktop.answers_builder import positive
 from tests.desktop.films import film
 
 
@@ -73,3 +75,13 @@ def test_commands_go_to_the_film_that_is_worked_in_while_it_is_seen(area: ViewAr
 def test_the_current_film_follows_the_prior_as_well(area: ViewArea) -> None:
     area.prior.view.zoom_to(4 * area.prior.view.fitted_zoom)
     assert area.current.view.shown_zoom == pytest.approx(4 * area.current.view.fitted_zoom, rel=0.01)
+
+
+def test_films_hang_at_one_height_whatever_models_say_of_each(area: ViewArea, qtbot: QtBot) -> None:
+    area.prior.set_answers([positive()])
+    area.current.set_answers([positive(name="cnn"), positive(name="mobilenetv2")])
+    area.resize(700, 700)  # the words of two models take more than the three lines that are kept
+    qtbot.waitUntil(lambda: area.current.view.height() == area.prior.view.height())
+    label = next(one for one in area.current.findChildren(QLabel) if one.text() == area.current.verdict())
+    assert label.height() > 3 * label.fontMetrics().lineSpacing() + 4
+    assert label.height() >= label.heightForWidth(label.width())
