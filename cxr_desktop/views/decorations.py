@@ -29,8 +29,8 @@ class Decorations:
 
 def draw_decorations(
     painter: QPainter, text: OutlinedText, decorations: Decorations, area: QRectF, size: int
-) -> dict[Corner, QRectF]:
-    """Write into an area in device pixels with a font of `size`; where the text of each corner stands.
+) -> list[QRectF]:
+    """Write into an area in device pixels with a font of `size`; where text stands at its lower edge.
 
     The painter has no transformation.
     """
@@ -54,9 +54,10 @@ def draw_decorations(
     top, bottom = area.top() + margin / 2, area.bottom() - margin / 2
     if letters.top:
         top = text.draw(painter, letters.top, middle.x(), top, large, across=0.5, bold=True).bottom()
+    low: list[QRectF] = []
     if letters.bottom:
         bottom -= large * 1.3
-        text.draw(painter, letters.bottom, middle.x(), bottom, large, across=0.5, bold=True)
+        low = [text.draw(painter, letters.bottom, middle.x(), bottom, large, across=0.5, bold=True)]
     if letters.left:
         text.draw(painter, letters.left, area.left() + margin, middle.y() - large / 2, large, bold=True)
     if letters.right:
@@ -75,8 +76,13 @@ def draw_decorations(
         for corner, place in places.items():
             if corner.startswith("bottom") and _beside(place, middle.x(), width, y):
                 y = min(y, place.top() - step)
-        text.draw(painter, decorations.fidelity, middle.x(), y, size, across=0.5)
-    return places
+        low.append(text.draw(painter, decorations.fidelity, middle.x(), y, size, across=0.5))
+    return low + [place for corner, place in places.items() if corner.startswith("bottom")]
+
+
+def lowest_edge(written: list[QRectF], left: float, height: float) -> float:
+    """How low something may reach that spans from `left` to the right edge, without covering what is written there."""
+    return min((place.top() for place in written if place.right() > left), default=height)
 
 
 def _beside(place: QRectF, x: float, width: float, y: float) -> bool:

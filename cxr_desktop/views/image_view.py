@@ -13,7 +13,7 @@ from cxr_desktop.state.marks import lossy_words, scaling_words, turned_words
 from cxr_desktop.state.orientation import edge_letters, patient_orientation
 from cxr_desktop.state.records import LoadedImage
 from cxr_desktop.state.windowing import Direction, dragged_window, window_words
-from cxr_desktop.views.decorations import Decorations, draw_decorations
+from cxr_desktop.views.decorations import Decorations, draw_decorations, lowest_edge
 from cxr_desktop.views.film_view import FilmView
 from cxr_desktop.views.heat_map import HeatMapLayer
 from cxr_desktop.views.image_menu import ImageMenu
@@ -116,12 +116,13 @@ class ImageView(FilmView):
         painter.save()
         self.to_device_pixels(painter)
         area = QRectF(0, 0, width, height)
-        places = draw_decorations(painter, self._text, self._decorations(self.film.loaded, self.display), area, size)
+        written = draw_decorations(painter, self._text, self._decorations(self.film.loaded, self.display), area, size)
         layer = self.heat_map
         if layer is not None and layer.has_legend and self.viewport().width() >= _NO_TEXT:
             legend = self._legend_of(layer, size, round(min(0.4 * width, 24 * size)))
-            below = places["bottom right"].top() if "bottom right" in places else height
-            painter.drawImage(QPointF(width - legend.width() - size // 2, below - legend.height() - size // 2), legend)
+            left = width - legend.width() - size // 2
+            below = lowest_edge(written, left, height)
+            painter.drawImage(QPointF(left, below - legend.height() - size // 2), legend)
         if self._loupe is not None:
             at = self.to_view(self._loupe.point) * ratio
             self._loupe.draw(painter, self.display, at=at, zoom=self.shown_zoom, ratio=ratio, smooth=self.smooth)

@@ -13,7 +13,7 @@ from cxr_desktop.state.display import DisplayState
 from cxr_desktop.state.marks import lossy_words, scaling_words, turned_words
 from cxr_desktop.state.orientation import edge_letters, patient_orientation
 from cxr_desktop.state.records import LoadedImage
-from cxr_desktop.views.decorations import Decorations, draw_decorations
+from cxr_desktop.views.decorations import Decorations, draw_decorations, lowest_edge
 from cxr_desktop.views.film import Film, FilmPainter
 from cxr_desktop.views.heat_map import HeatMapLayer, HeatMapPainter
 from cxr_desktop.views.legend import legend_image
@@ -86,11 +86,12 @@ def render_picture(
         turned_words(display),
         " · ".join(filter(None, [scaling, lossy_words(loaded)])),
     )
-    places = draw_decorations(painter, OutlinedText(), decorations, area, size)
+    written = draw_decorations(painter, OutlinedText(), decorations, area, size)
     if heat_map is not None and heat_map.has_legend:
         legend = legend_image(heat_map, size, round(min(0.45 * width, 24 * size)))
-        below = places["bottom right"].top() if "bottom right" in places else height
-        painter.drawImage(QPointF(width - legend.width() - size // 2, below - legend.height() - size // 2), legend)
+        left = width - legend.width() - size // 2
+        below = lowest_edge(written, left, height)
+        painter.drawImage(QPointF(left, below - legend.height() - size // 2), legend)
     painter.end()
     return picture
 

@@ -11,7 +11,7 @@ from PySide6.QtGui import QImage, QPainter
 from pytestqt.qtbot import QtBot
 
 from cxr_desktop.state.orientation import EdgeLetters
-from cxr_desktop.views.decorations import Decorations, draw_decorations
+from cxr_desktop.views.decorations import Decorations, draw_decorations, lowest_edge
 from cxr_desktop.views.text import OutlinedText, font_of
 from tests.desktop.views.conftest import pixels_of
 
@@ -55,6 +55,25 @@ def test_no_two_lines_touch(qtbot: QtBot, width: int) -> None:
         assert not one.adjusted(2, 3, -2, -3).intersects(other.adjusted(2, 3, -2, -3)), (first, second)
     for words, place in text.places.items():
         assert area.contains(place.adjusted(2, 2, -2, -2)), words
+
+
+@pytest.mark.parametrize("width", [300, 460, 620, 1000])
+@pytest.mark.parametrize("lines", [{}, LINES])
+def test_a_legend_covers_nothing_that_is_written(qtbot: QtBot, width: int, lines: dict[str, list[str]]) -> None:
+    picture = QImage(width, 600, QImage.Format.Format_RGB32)
+    text = Recorder()
+    painter = QPainter(picture)
+    letters, fidelity = EdgeLetters("R", "H", "L", "F"), "scaled 0.17, every pixel averaged"
+    decorations = Decorations(lines, letters, "", fidelity)  # type: ignore[arg-type]  # the keys are corners
+    written = draw_decorations(painter, text, decorations, QRectF(0, 0, width, 600), 13)
+    painter.end()
+    left = 0.6 * width
+    legend = QRectF(left, lowest_edge(written, left, 600) - 100, width - left, 100)
+    assert legend.top() > 350
+    for words, place in text.places.items():
+        assert not legend.intersects(place), words
+    fits = lines == {} and text.places[fidelity].right() <= left
+    assert (legend.bottom() == 600) == fits, "it is raised where it has to be, and only there"
 
 
 def test_a_line_is_white_within_black(qtbot: QtBot) -> None:
