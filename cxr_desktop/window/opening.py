@@ -53,8 +53,7 @@ class Opening(QObject):
         super().__init__(window)
         self._window, self._index, self._keep = window, index, keep
         self.browser = StudyBrowser(window)
-        file = index.path if keep() and not index.in_memory else None
-        self._scanner, self._thumbnails = Scanner(file, self), Thumbnails(file, self)
+        self._scanner, self._thumbnails = Scanner(None, self), Thumbnails(None, self)
         self._requests: deque[_Request] = deque()
         self._folder = str(Path.home())
         window.docks["studies"].setWidget(self.browser)
@@ -76,7 +75,14 @@ class Opening(QObject):
             ("forget", self.ask_forget),
         ):
             window.actions_[name].triggered.connect(slot)
+        self.apply_settings()
         self._show_recent()
+
+    def apply_settings(self) -> None:
+        """Let the processes keep what they find where the settings allow it."""
+        self._scanner.index = self._thumbnails.index = (
+            self._index.path if self._keep() and not self._index.in_memory else None
+        )
 
     def open(self, paths: list[str], wanted: str | None = None) -> None:
         """List what is behind some paths, and tell of the first image of it, or of the one with the name `wanted`."""

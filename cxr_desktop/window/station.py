@@ -102,6 +102,7 @@ class Station(QObject):
             path = self._places.settings_file
             self.window.messages.tell(f"Settings are not kept: {path} ({error.strerror})", "warning")
         self.window.actions_.set_shortcuts(self.settings.shortcuts)
+        self.opening.apply_settings()
         self.viewing.apply_settings()
         self.answering.apply_settings()
 

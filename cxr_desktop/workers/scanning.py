@@ -32,7 +32,9 @@ class Scanner(QObject):
 
     def __init__(self, index: Path | None, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._index = None if index is None else str(index)
+        self.index = index
+        """The file in which it is kept what was found; None for none."""
+
         self._child = ChildProcess(_MODULE, self)
         self._tickets: list[int] = []
         self._child.replied.connect(self._on_replied)
@@ -46,7 +48,7 @@ class Scanner(QObject):
 
     def scan(self, paths: Iterable[str]) -> None:
         """List paths, after what is being listed already."""
-        self._tickets.append(self._child.ask(ListPaths(tuple(paths), self._index)))
+        self._tickets.append(self._child.ask(ListPaths(tuple(paths), _text(self.index))))
 
     def cancel(self) -> None:
         """Stop listing; what was listed so far stays."""
@@ -83,7 +85,9 @@ class Thumbnails(QObject):
 
     def __init__(self, index: Path | None, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._index = None if index is None else str(index)
+        self.index = index
+        """The file in which it is kept what was found; None for none."""
+
         self._child = ChildProcess(_MODULE, self)
         self._wanted: list[str] = []
         self._asked: set[str] = set()
@@ -106,7 +110,7 @@ class Thumbnails(QObject):
             return
         names, self._wanted = self._wanted[:_AT_ONCE], self._wanted[_AT_ONCE:]
         self._asked = set(names)
-        self._child.ask(MakeThumbnails(tuple(names), self._index))
+        self._child.ask(MakeThumbnails(tuple(names), _text(self.index)))
 
     def _on_replied(self, ticket: int, reply: Thumbnail) -> None:
         self._asked.discard(reply.name)
@@ -120,3 +124,7 @@ class Thumbnails(QObject):
     def _on_ended(self, ticket: int) -> None:
         self._asked.clear()
         self._go_on()
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

@@ -231,6 +231,27 @@ def test_what_was_set_is_set_at_the_next_start(open_station: Opener) -> None:
     assert not second.window.actions_["linked"].isChecked()
 
 
+def test_what_the_reader_wants_not_to_be_remembered_is_not_from_then_on(
+    open_station: Opener, shows: Shows, qtbot: QtBot, tmp_path: Path
+) -> None:
+    one, two = write_study(tmp_path / "a.dcm", 1), write_study(tmp_path / "b.dcm", 2, patient="OTHER")
+    station = open_station(one)
+    shows(station, one)
+    station.change_settings(keep_index=False)
+    station.opening.open([str(two)])
+    shows(station, two)
+    model, wants = station.viewing.area.current.model, station.opening.browser.model.wants_thumbnail
+    assert model is not None
+    model.add(_length())
+    station.window.actions_["ask"].trigger()
+    qtbot.waitUntil(lambda: bool(station.viewing.area.current.answers), timeout=PATIENCE)
+    qtbot.waitUntil(lambda: not any(map(wants, station.opening.browser.model.browser.records())), timeout=PATIENCE)
+    held = Path(station.index.path).read_bytes() + Path(f"{station.index.path}-wal").read_bytes()
+    assert b"SYNTHETIC-P" in held
+    assert b"OTHER" not in held
+    assert str(two).encode() not in held
+
+
 def test_forgetting_empties_list_index_and_view(open_station: Opener, shows: Shows, tmp_path: Path) -> None:
     path = write_study(tmp_path / "a.dcm", 1)
     station = open_station(path)
