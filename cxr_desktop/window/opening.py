@@ -163,8 +163,9 @@ class Opening(QObject):
             self.forget()
 
     def forget(self) -> None:
-        """Forget it."""
+        """Forget it; what is being listed or drawn meanwhile would be kept anew."""
         self.cancel()
+        self._thumbnails.cancel()
         try:
             self._index.clear()
         except OSError as error:

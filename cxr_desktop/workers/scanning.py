@@ -91,6 +91,7 @@ class Thumbnails(QObject):
         self._child = ChildProcess(_MODULE, self)
         self._wanted: list[str] = []
         self._asked: set[str] = set()
+        self._ticket: int | None = None
         self._child.replied.connect(self._on_replied)
         self._child.finished.connect(self._on_ended)
         self._child.failed.connect(self._on_failed)
@@ -99,6 +100,13 @@ class Thumbnails(QObject):
         """Make these, in this order, in place of what was wanted before and is not begun."""
         self._wanted = [name for name in names if name not in self._asked]
         self._go_on()
+
+    def cancel(self) -> None:
+        """Make no more, and keep none of those that are being made."""
+        self._wanted.clear()
+        self._asked.clear()
+        if self._ticket is not None:
+            self._child.cancel(self._ticket)
 
     def stop(self) -> None:
         """End the process; to be called before the parent goes."""
@@ -110,7 +118,7 @@ class Thumbnails(QObject):
             return
         names, self._wanted = self._wanted[:_AT_ONCE], self._wanted[_AT_ONCE:]
         self._asked = set(names)
-        self._child.ask(MakeThumbnails(tuple(names), _text(self.index)))
+        self._ticket = self._child.ask(MakeThumbnails(tuple(names), _text(self.index)))
 
     def _on_replied(self, ticket: int, reply: Thumbnail) -> None:
         self._asked.discard(reply.name)

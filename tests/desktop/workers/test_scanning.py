@@ -148,3 +148,23 @@ def test_kept_thumbnail_is_used_until_the_file_changes(tmp_path: Path, monkeypat
     status = path.stat()
     assert kept.thumbnail_of(str(path), f"{status.st_mtime_ns}-{status.st_size}") == b"made again"
     kept.close()
+
+
+def test_what_is_cancelled_is_not_kept(qtbot: QtBot, thumbnails: Thumbnails, tmp_path: Path) -> None:
+    first, second, index = tmp_path / "a.dcm", tmp_path / "b.dcm", tmp_path / "index.sqlite"
+    for path in (first, second):
+        path.write_bytes(build(gradient(100, 50)))
+    made: list[str] = []
+    thumbnails.ready.connect(lambda name, _: made.append(name))
+    thumbnails.index = index
+    thumbnails.want([str(first)])
+    thumbnails.cancel()
+    thumbnails.want([str(second)])
+    qtbot.waitUntil(lambda: str(second) in made, timeout=_PATIENCE_MS)
+    kept = Index(index, lambda words: None)
+    held = [
+        kept.thumbnail_of(str(path), f"{path.stat().st_mtime_ns}-{path.stat().st_size}") for path in (first, second)
+    ]
+    kept.close()
+    assert made == [str(second)]
+    assert [one is None for one in held] == [True, False]
