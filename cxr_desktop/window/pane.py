@@ -61,6 +61,7 @@ class Pane(QWidget):
             label.setWordWrap(True)
             label.setContentsMargins(6, 2, 6, 2)
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._verdict.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._title.hide()
         self._verdict.hide()
         rows = QVBoxLayout(self)
