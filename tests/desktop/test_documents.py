@@ -71,6 +71,14 @@ def test_states_of_a_batch_are_named() -> None:
         assert state == "running" or re.search(rf"\b{state}\b", GUIDE, re.IGNORECASE), state
 
 
+def test_the_libraries_of_a_window_are_those_that_are_installed_where_it_is_tried() -> None:
+    script = (ROOT / ".ci" / "run").read_text()
+    (named,) = re.findall(r"for library in (.*?); do", script, re.DOTALL)
+    wanted = set(named.replace("\\", " ").split())
+    for text in (GUIDE, README):
+        assert wanted <= set(re.findall(r"[\w.-]+", text))
+
+
 def test_every_picture_is_there_and_shown_and_they_are_small() -> None:
     shown = set(re.findall(r"\(pictures/(viewer-[a-z-]+\.png)\)", GUIDE))
     there = {path.name: path.stat().st_size for path in PICTURES.glob("viewer-*.png")}
