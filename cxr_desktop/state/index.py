@@ -5,6 +5,7 @@ It holds patient data, so its file is its owner's alone, and `clear` leaves noth
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sqlite3
@@ -43,6 +44,7 @@ CREATE TABLE thumbnails(name TEXT PRIMARY KEY, stamp TEXT NOT NULL, picture BLOB
 #: Milliseconds that a window waits for another one that is writing; each writes for a few.
 _BUSY_MS = 2000
 _FIELDS = tuple(field.name for field in fields(InstanceRecord))
+_MEASUREMENTS = "SELECT document FROM measurements WHERE key = ?"
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -177,16 +179,28 @@ class Index:
         """The opinions on one image, in the order in which they were given."""
         return self._documents("SELECT document FROM opinions WHERE key = ? ORDER BY number", [key])
 
-    def put_measurements(self, key: str, measurements: list[dict[str, Any]]) -> None:
-        """Keep the measurements of one image, in place of earlier ones; an empty list removes them."""
-        if measurements:
-            self._write("INSERT OR REPLACE INTO measurements VALUES (?, ?)", [(key, json.dumps(measurements))])
-        else:
-            self._write("DELETE FROM measurements WHERE key = ?", [(key,)])
+    def put_measurements(self, key: str, change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> None:
+        """Keep the measurements of one image: what `change` makes of those that are kept; an empty list removes them.
+
+        No other window can write between.
+        """
+
+        def work() -> None:
+            with self._connection:
+                self._connection.execute("BEGIN IMMEDIATE")
+                found = self._connection.execute(_MEASUREMENTS, _bound([key])).fetchone()
+                changed = change(json.loads(found[0]) if found else [])
+                if changed:
+                    row = (key, json.dumps(changed))
+                    self._connection.execute("INSERT OR REPLACE INTO measurements VALUES (?, ?)", _bound(row))
+                else:
+                    self._connection.execute("DELETE FROM measurements WHERE key = ?", _bound([key]))
+
+        self._run(work)
 
     def measurements_of(self, key: str) -> list[dict[str, Any]]:
         """The measurements of one image, as they were put."""
-        found = self._documents("SELECT document FROM measurements WHERE key = ?", [key])
+        found = self._documents(_MEASUREMENTS, [key])
         return found[0] if found else []  # type: ignore[return-value]  # a list as it was put
 
     def put_thumbnail(self, name: str, stamp: str, picture: bytes) -> None:
@@ -296,7 +310,12 @@ class _LaterVersionError(Exception):
 def _connected(path: Path, looked_through: bool) -> sqlite3.Connection:
     """The file, private and writable, with its tables. Raises OSError, sqlite3.Error, _LaterVersionError."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite's log takes over its mode
+    # Not opened where it is there: closing it would take SQLite's locks away from another window of this process
+    # (sqlite.org/howtocorrupt.html, 2.2).
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))  # its log takes over its mode
+    if not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     connection = sqlite3.connect(path, timeout=_BUSY_MS / 1000, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode = WAL")  # a reader never waits for a writer
@@ -314,6 +333,8 @@ def _connected(path: Path, looked_through: bool) -> sqlite3.Connection:
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:
+    if connection.execute("PRAGMA user_version").fetchone() == (_VERSION,):
+        return  # a reader waits for no writer
     connection.execute("BEGIN IMMEDIATE")  # another window may begin the same file
     with connection:
         version = connection.execute("PRAGMA user_version").fetchone()[0]

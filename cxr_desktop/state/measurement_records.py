@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -60,6 +60,22 @@ def from_records(records: Iterable[object]) -> tuple[Measurement, ...]:
     if sum(isinstance(one, Calibration) for one in measurements) > 1:
         raise _damaged("two calibrations")
     return measurements
+
+
+def merged(
+    stored: Iterable[dict[str, Any]], mine: Sequence[dict[str, Any]], known: Container[str]
+) -> list[dict[str, Any]]:
+    """My records, and behind them those that are stored and that I never knew: another window drew them meanwhile.
+
+    A calibration of mine takes the place of one that I never knew: an image has one.
+    """
+    kinds = {record["kind"] for record in mine}
+    others = [
+        record
+        for record in stored
+        if record.get("id") not in known and not (record.get("kind") == Calibration.__name__ in kinds)
+    ]
+    return [*mine, *others]
 
 
 def _measurement(record: object) -> Measurement:

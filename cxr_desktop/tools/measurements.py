@@ -37,6 +37,9 @@ class MeasurementModel(QObject):
     def __init__(self, loaded: LoadedImage, records: Iterable[object] = (), parent: QObject | None = None) -> None:
         self._measurements = from_records(records)
         super().__init__(parent)
+        self.known = {one.id for one in self._measurements}
+        """Ids of all that were here at any time."""
+
         self.loaded = loaded
         self.undo_stack = QUndoStack(self)
         self._selected: str | None = None
@@ -113,6 +116,7 @@ class MeasurementModel(QObject):
     def _set(self, measurements: Measurements) -> None:
         self._measurements = measurements
         kept = {one.id for one in measurements}
+        self.known |= kept
         self._values = {id_: values for id_, values in self._values.items() if id_ in kept}
         if self._selected not in kept:
             self.select(None)

@@ -16,6 +16,7 @@ from cxr_desktop.state.display import DisplayState
 from cxr_desktop.state.hanging import prior_of, prior_warning
 from cxr_desktop.state.index import Index
 from cxr_desktop.state.patient_text import file_name
+from cxr_desktop.state.measurement_records import merged
 from cxr_desktop.state.records import InstanceRecord, LoadedImage
 from cxr_desktop.state.settings import ViewerSettings
 from cxr_desktop.tools.measurements import MeasurementModel
@@ -266,7 +267,7 @@ class Viewing(QObject):
         if loaded is None or model is None or not self._settings().keep_index:
             return
         try:
-            self._index.put_measurements(loaded.key, model.records())
+            self._index.put_measurements(loaded.key, lambda stored: merged(stored, model.records(), model.known))
         except CxrError as error:
             self._window.messages.tell(self.tr("Measurements are not kept: {why}").format(why=error))
 

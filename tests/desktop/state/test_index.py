@@ -51,7 +51,7 @@ def fill(index: Index) -> None:
     index.put_opened(RECORD, 1.0)
     index.put_answer(ANSWER)
     index.put_opinion("2.25.1", {"opinion": "agree"})
-    index.put_measurements("2.25.1", [{"kind": "length"}])
+    index.put_measurements("2.25.1", lambda _: [{"kind": "length"}])
     index.put_thumbnail(RECORD.name, "7-8", b"picture")
 
 
@@ -146,10 +146,12 @@ def test_answer_of_the_same_bundle_is_replaced(index: Index) -> None:
 def test_opinions_add_up_and_measurements_are_replaced(index: Index) -> None:
     for word in ("agree", "reject"):
         index.put_opinion("2.25.1", {"opinion": word})
-        index.put_measurements("2.25.1", [{"kind": word}])
+        index.put_measurements("2.25.1", lambda _, word=word: [{"kind": word}])
     assert index.opinions_of("2.25.1") == [{"opinion": "agree"}, {"opinion": "reject"}]
     assert index.measurements_of("2.25.1") == [{"kind": "reject"}]
-    index.put_measurements("2.25.1", [])
+    index.put_measurements("2.25.1", lambda stored: stored * 2)
+    assert index.measurements_of("2.25.1") == [{"kind": "reject"}] * 2
+    index.put_measurements("2.25.1", lambda _: [])
     assert index.measurements_of("2.25.1") == []
 
 

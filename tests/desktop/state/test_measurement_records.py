@@ -19,7 +19,7 @@ from cxr_desktop.state.measurement import (
     MeasurementError,
     Rectangle,
 )
-from cxr_desktop.state.measurement_records import from_records, to_records
+from cxr_desktop.state.measurement_records import from_records, merged, to_records
 
 
 def points(number: int) -> tuple[PixelPoint, ...]:
@@ -35,6 +35,14 @@ EVERY: tuple[Measurement, ...] = (
 
 def test_every_kind_comes_back_as_it_was() -> None:
     assert from_records(json.loads(json.dumps(to_records(EVERY)))) == EVERY
+
+
+def test_what_another_window_drew_stays_and_what_was_deleted_here_goes() -> None:
+    records = [{"id": letter, "kind": "Length"} for letter in "abc"]
+    assert merged(records, records[:1], {"a", "b"}) == [records[0], records[2]]
+    scales = [{"id": letter, "kind": "Calibration"} for letter in "xy"]
+    assert merged([scales[0], records[0]], [scales[1]], {"y"}) == [scales[1], records[0]]
+    assert merged(scales[:1], [], set()) == scales[:1]
 
 
 def test_a_field_of_a_later_viewer_is_passed_over() -> None:

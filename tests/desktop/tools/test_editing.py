@@ -201,7 +201,7 @@ def test_measurements_are_there_again_after_reopening(bench: Bench, line: Measur
 
 def test_measurements_survive_in_the_index(bench: Bench, line: Measurement, tmp_path: Path) -> None:
     told: list[str] = []
-    Index(tmp_path / "index.sqlite", told.append).put_measurements("key", bench.model.records())
+    Index(tmp_path / "index.sqlite", told.append).put_measurements("key", lambda _: bench.model.records())
 
     again = Index(tmp_path / "index.sqlite", told.append).measurements_of("key")
     assert MeasurementModel(bench.model.loaded, again).measurements == (line,)
