@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import types
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
@@ -23,8 +24,12 @@ class WindowPreset:
     width: float
 
     def __post_init__(self) -> None:
-        if not self.width >= 1:
-            raise SettingsError(f"a window width of {self.width:g}", "1 or more", "correct the preset")
+        if not (1 <= self.width < math.inf and math.isfinite(self.center)):
+            raise SettingsError(
+                f"a window of center {self.center:g} and width {self.width:g}",
+                "numbers, the width 1 or more",
+                "correct the preset",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,11 @@ class HeatMapSettings:
     colour_map: str = "viridis"
     contour: bool = False
     legend: bool = True
+
+    def __post_init__(self) -> None:
+        for name, share in (("opacity", self.opacity), ("threshold", self.threshold)):
+            if not 0 <= share <= 1:
+                raise SettingsError(f"a map's {name} of {share:g}", "a share from 0 to 1", "correct it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +149,7 @@ def read_settings(path: Path) -> tuple[ViewerSettings, str | None]:
             continue  # of a later version
         try:
             settings = replace(settings, **{name: _typed(hints[name], value)})
-        except (TypeError, ValueError, SettingsError):
+        except (TypeError, ValueError, OverflowError, SettingsError):
             wrong.append(name)
     told = f"Settings that could not be used: {', '.join(wrong)}; their defaults are. File: {path}" if wrong else None
     return settings, told
@@ -152,7 +162,7 @@ def write_settings(path: Path, settings: ViewerSettings) -> None:
 
 
 def _typed(hint: Any, value: Any) -> Any:
-    """A JSON value as the annotation says. Raises TypeError, ValueError or SettingsError."""
+    """A JSON value as the annotation says. Raises TypeError, ValueError, OverflowError or SettingsError."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Literal:
         if value not in arguments or isinstance(value, bool):

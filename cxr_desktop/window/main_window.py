@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QSettings, Qt, QTimer, Signal
+from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent
 from PySide6.QtWidgets import QDockWidget, QLabel, QMainWindow, QStackedWidget, QToolBar, QVBoxLayout, QWidget
 
@@ -125,9 +125,9 @@ class MainWindow(QMainWindow):
         if self._places is None:
             return
         geometry, state = self._places.value("geometry"), self._places.value("docks")
-        if geometry is not None:
+        if isinstance(geometry, QByteArray):  # else the file is damaged
             self.restoreGeometry(geometry)
-        if state is not None:
+        if isinstance(state, QByteArray):
             self.restoreState(state, _LAYOUT_VERSION)
 
     def paintEvent(self, event: QPaintEvent) -> None:
