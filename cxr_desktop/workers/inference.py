@@ -115,11 +115,17 @@ class Inference(QObject):
         """Drop a request. Where it is being worked on, the process is ended, and a new one goes on with the others."""
         if self._requests.pop(ticket, None) is None:
             return
+        # What was to be done beside it goes, too: a process that hangs in it would never come to the next question.
+        beside = {one: request for one, request in self._requests.items() if isinstance(request, Warm | ListModels)}
         pid = self.pid
-        self._child.cancel(ticket)
-        if pid is not None and self.pid is None:
-            for model in self._warmed:
-                self._put(Warm(model, self.settings))
+        for dropped in (*beside, ticket):
+            self._requests.pop(dropped, None)
+            self._child.cancel(dropped)
+        again = [request for request in beside.values() if isinstance(request, ListModels)]
+        ended = pid is not None and self.pid is None
+        models = self._warmed if ended else [one.model for one in beside.values() if isinstance(one, Warm)]
+        for request in (*again, *(Warm(model, self.settings) for model in models)):
+            self._put(request)
 
     def forget(self, ticket: int) -> None:
         """Hear no more of a request; what is being worked on is finished, so that the model stays loaded."""
