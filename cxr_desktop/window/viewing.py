@@ -15,8 +15,8 @@ from cxr_desktop.state import windowing
 from cxr_desktop.state.display import DisplayState
 from cxr_desktop.state.hanging import prior_of, prior_warning
 from cxr_desktop.state.index import Index
-from cxr_desktop.state.patient_text import file_name
 from cxr_desktop.state.measurement_records import merged
+from cxr_desktop.state.patient_text import file_name
 from cxr_desktop.state.records import InstanceRecord, LoadedImage
 from cxr_desktop.state.settings import ViewerSettings
 from cxr_desktop.tools.measurements import MeasurementModel
