@@ -82,6 +82,7 @@ def test_a_batch_goes_on_after_its_process_was_killed(open_station: Opener, qtbo
     assert "waiting" not in states
 
 
+@pytest.mark.slow
 def test_a_killed_listing_is_told_and_the_next_one_works(
     open_station: Opener, shows: Shows, qtbot: QtBot, tmp_path: Path
 ) -> None:
@@ -188,6 +189,7 @@ def test_a_folder_that_cannot_be_made_is_told_and_films_are_read(
     assert len(again.measurements) == 1, "kept as long as the window is open"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
@@ -253,6 +255,7 @@ def test_a_damaged_file_of_places_costs_the_places(
     assert "went wrong" not in told(station)
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_keeps_what_is_open_and_says_so(
     open_station: Opener, shows: Shows, qtbot: QtBot, tmp_path: Path
 ) -> None:
@@ -342,6 +345,7 @@ def test_two_windows_on_one_index_lose_nothing_of_each_other(
     assert one.index.measurements_of(film.key) == []
 
 
+@pytest.mark.slow
 def test_what_is_opened_while_a_folder_is_listed_is_seen(
     open_station: Opener, shows: Shows, qtbot: QtBot, tmp_path: Path
 ) -> None:
