@@ -166,9 +166,6 @@ class Actions(QObject):
     def __getitem__(self, name: str) -> QAction:
         return self._by_name[name]
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._by_name
-
     def set_shortcuts(self, shortcuts: Mapping[str, str]) -> None:
         """Give every command its key: the reader's own, else the one of the table."""
         for command in COMMANDS:

@@ -1,4 +1,4 @@
-"""The films on the screen: loaded in a thread, hung beside each other, windowed and measured by the commands."""
+"""The films on the screen: loaded in a thread, hung beside each other, with what was measured on them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,7 @@ from functools import partial
 from PySide6.QtCore import QObject, Signal
 
 from cxr_core.errors import CxrError
-from cxr_core.grayscale import Window
 from cxr_desktop.panels.measurements import MeasurementsPanel
-from cxr_desktop.state import display as displays
-from cxr_desktop.state import windowing
-from cxr_desktop.state.display import DisplayState
 from cxr_desktop.state.hanging import prior_of, prior_warning
 from cxr_desktop.state.index import Index
 from cxr_desktop.state.measurement_records import merged
@@ -20,6 +16,7 @@ from cxr_desktop.state.patient_text import file_name
 from cxr_desktop.state.records import InstanceRecord, LoadedImage
 from cxr_desktop.state.settings import ViewerSettings
 from cxr_desktop.tools.measurements import MeasurementModel
+from cxr_desktop.window.film_commands import FilmCommands
 from cxr_desktop.window.main_window import MainWindow
 from cxr_desktop.window.opening import Opening
 from cxr_desktop.window.pane import Pane, film_title
@@ -27,11 +24,9 @@ from cxr_desktop.window.view_area import ViewArea
 from cxr_desktop.workers.loading import load
 from cxr_desktop.workers.task import Task, run
 
-_ZOOM_STEP = 1.25
-
 
 class Viewing(QObject):
-    """Shows films, and carries the commands of the menus View, Tools, Edit and Compare out.
+    """Shows films, and carries the commands of the menu Compare out.
 
     Signals
     -------
@@ -64,9 +59,14 @@ class Viewing(QObject):
         for pane in self.area.panes:
             pane.toolbox.hintChanged.connect(self._hint)
             pane.measured.connect(partial(self._measured, pane))
-        self.area.activeChanged.connect(self._activated)
-        self._connect_commands()
-        window.actions_[self.area.active.toolbox.tool.name].setChecked(True)
+        self.area.activeChanged.connect(self.tell_available)
+        FilmCommands(window, self.area, settings)
+        actions = window.actions_
+        actions["close_study"].triggered.connect(self.close)
+        actions["prior"].triggered.connect(self.hang_prior)
+        actions["other_prior"].triggered.connect(self._other_prior)
+        actions["next_image"].triggered.connect(lambda: self._step(1))
+        actions["previous_image"].triggered.connect(lambda: self._step(-1))
         self.apply_settings()
         self.tell_available()
 
@@ -271,89 +271,8 @@ class Viewing(QObject):
         except CxrError as error:
             self._window.messages.tell(self.tr("Measurements are not kept: {why}").format(why=error))
 
-    def _activated(self) -> None:
-        tool = self.area.active.toolbox.tool.name
-        if tool in self._window.actions_:
-            self._window.actions_[tool].setChecked(True)
-        self.tell_available()
-
     def _hint(self, words: str) -> None:
         self._window.statusBar().showMessage(words)
-
-    def _connect_commands(self) -> None:
-        actions = self._window.actions_
-        changes: dict[str, Callable[[DisplayState, LoadedImage], DisplayState]] = {
-            "fit": lambda state, _: displays.fitted(state),
-            "rotate_right": lambda state, _: displays.rotated(state),
-            "rotate_left": lambda state, _: displays.rotated(state, -1),
-            "flip": lambda state, _: displays.flipped_horizontally(state),
-            "invert": lambda state, _: displays.inverted(state),
-            "auto_window": windowing.auto_windowed,
-            "next_voi": windowing.next_choice,
-            "reset": lambda _, loaded: windowing.initial_display(loaded),
-            "preset_0": windowing.as_asked,
-        }
-        for name, change in changes.items():
-            actions[name].triggered.connect(lambda _=False, change=change: self._change(change))
-        for number in range(1, 10):
-            actions[f"preset_{number}"].triggered.connect(lambda _=False, number=number: self._preset(number))
-        for name, step in (("zoom_in", _ZOOM_STEP), ("zoom_out", 1 / _ZOOM_STEP)):
-            actions[name].triggered.connect(lambda _=False, step=step: self._zoom(step))
-        actions["one_to_one"].triggered.connect(lambda: self.area.active.view.zoom_to(1))
-        for name in self.area.current.toolbox.names:
-            actions[name].triggered.connect(lambda _=False, name=name: self._choose_tool(name))
-        actions["undo"].triggered.connect(lambda: self._undo("undo"))
-        actions["redo"].triggered.connect(lambda: self._undo("redo"))
-        actions["delete"].triggered.connect(lambda: self.area.active.toolbox.delete_selected())
-        actions["hide_measurements"].triggered.connect(self._hide_measurements)
-        actions["close_study"].triggered.connect(self.close)
-        actions["prior"].triggered.connect(self.hang_prior)
-        actions["other_prior"].triggered.connect(self._other_prior)
-        actions["next_image"].triggered.connect(lambda: self._step(1))
-        actions["previous_image"].triggered.connect(lambda: self._step(-1))
-
-    def _change(self, change: Callable[[DisplayState, LoadedImage], DisplayState]) -> None:
-        view = self.area.active.view
-        if view.display is not None and view.loaded is not None:
-            view.set_display(change(view.display, view.loaded), final=True)
-
-    def _preset(self, number: int) -> None:
-        own = self._settings().presets
-
-        def change(state: DisplayState, loaded: LoadedImage) -> DisplayState:
-            if number <= len(own):
-                chosen = own[number - 1]
-                return windowing.with_window(state, Window(chosen.center, chosen.width))
-            place = number - len(own) - 1
-            if place >= len(windowing.PRESETS):
-                return state
-            return windowing.with_preset(state, windowing.PRESETS[place], loaded)
-
-        self._change(change)
-        names = [preset.name for preset in own] + [preset.name for preset in windowing.PRESETS]
-        if number <= len(names):
-            self._window.statusBar().showMessage(names[number - 1], 3000)
-
-    def _zoom(self, step: float) -> None:
-        view = self.area.active.view
-        view.zoom_about(view.shown_centre, step)
-
-    def _choose_tool(self, name: str) -> None:
-        for pane in self.area.panes:
-            pane.toolbox.choose(name)
-        self._window.actions_[name].setChecked(True)
-        self.area.active.view.setFocus()
-
-    def _hide_measurements(self) -> None:
-        """In every pane; once more shows them."""
-        shown = not self.area.active.toolbox.layer.shown
-        for pane in self.area.panes:
-            pane.toolbox.layer.set_shown(shown)
-
-    def _undo(self, what: str) -> None:
-        model = self.area.active.model
-        if model is not None:
-            getattr(model.undo_stack, what)()
 
     def _step(self, step: int) -> None:
         current = self.area.current.loaded
