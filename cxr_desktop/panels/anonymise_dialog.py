@@ -41,11 +41,11 @@ class AnonymiseDialog(QDialog):
 
     Signals
     -------
-    told(str)
-        A job is over: so many in = so many written + so many refused. For a message in the window.
+    told(str, bool)
+        A job is over: so many in = so many written + so many refused; whether all were written. For a message.
     """
 
-    told = Signal(str)
+    told = Signal(str, bool)
 
     def __init__(
         self,
@@ -208,7 +208,8 @@ class AnonymiseDialog(QDialog):
         self.table.show()
         self.status.setText(report.words)
         self._enable()
-        self.told.emit(self.tr("Anonymised copies: {0}").format(report.words))
+        whole = report.written == len(report.rows)
+        self.told.emit(self.tr("Anonymised copies: {0}").format(report.words), whole)
 
     def _failed(self, words: str) -> None:
         self._job = None

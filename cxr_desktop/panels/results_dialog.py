@@ -42,8 +42,8 @@ class ResultsDialog(QDialog):
 
     Signals
     -------
-    told(str)
-        An attempt is over: how many of how many objects arrived. For a message in the window.
+    told(str, bool)
+        An attempt is over: how many of how many objects arrived, and whether all did. For a message in the window.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class ResultsDialog(QDialog):
         Of the last time.
     """
 
-    told = Signal(str)
+    told = Signal(str, bool)
 
     def __init__(
         self,
@@ -250,7 +250,7 @@ class ResultsDialog(QDialog):
         told = words or summary(self._delivery.outcomes)
         self.status.setText(told)
         self._enable()
-        self.told.emit(self.tr("Results: {0}").format(told))
+        self.told.emit(self.tr("Results: {0}").format(told), not words and not self._delivery.open)
 
     def _enable(self) -> None:
         busy = self.busy

@@ -81,7 +81,7 @@ class Outgoing(QObject):
                     films.append(AnsweredFilm(pane.loaded, None, pane.answered))
                 films += [AnsweredFilm(pane.loaded, answer, pane.answered) for answer in pane.answers]
         dialog = ResultsDialog(films, self._inference, self._settings().pacs, self.folder, self._window)
-        dialog.told.connect(lambda words: self._window.messages.tell(words, "done"))
+        dialog.told.connect(self._told)
         self._open(dialog)
         return dialog
 
@@ -97,7 +97,7 @@ class Outgoing(QObject):
         ]
         others = [record for record in study if record.name != loaded.record.name]
         dialog = AnonymiseDialog([loaded.record, *others], [loaded], self.folder, self._window)
-        dialog.told.connect(lambda words: self._window.messages.tell(words, "done"))
+        dialog.told.connect(self._told)
         self._open(dialog)
         return dialog
 
@@ -125,3 +125,6 @@ class Outgoing(QObject):
     def _saved(self, path: Path) -> None:
         self.folder = path.parent
         self._window.messages.tell(self.tr("Saved: {path}").format(path=path), "done")
+
+    def _told(self, words: str, whole: bool) -> None:
+        self._window.messages.tell(words, "done" if whole else "warning")

@@ -74,17 +74,15 @@ def cells(dialog: ResultsDialog, column: int) -> list[str]:
 def test_the_three_objects_are_saved_and_each_has_its_status(qtbot: QtBot, encoder: Encoder, tmp_path: Path) -> None:
     dialog = dialog_of(qtbot, encoder, tmp_path, [answered_film(positive())])
     assert "Pneumonia pattern found" in dialog.films.text()
-    told: list[str] = []
-    dialog.told.connect(told.append)
     dialog.start()
     assert dialog.busy
     assert not dialog.start_button.isEnabled()
-    with qtbot.waitSignal(dialog.told, timeout=30_000):
+    with qtbot.waitSignal(dialog.told, timeout=30_000) as told:
         made = encoder.answer()
     assert cells(dialog, 0) == ["Structured report (SR)", "Secondary capture (SC)", "Presentation state (GSPS)"]
     assert cells(dialog, 1) == ["Saved"] * 3
     assert sorted(path.read_bytes() for path in tmp_path.glob("*.dcm")) == sorted(one.data for one in made)
-    assert told == ["Results: 3 of 3 delivered"]
+    assert told.args == ["Results: 3 of 3 delivered", True]
     assert not dialog.retry_button.isEnabled()
     with qtbot.waitSignal(dialog.told, timeout=30_000):
         dialog.start()  # not made again
@@ -127,7 +125,7 @@ def test_refused_by_a_pacs_then_tried_again(qtbot: QtBot, encoder: Encoder, tmp_
             encoder.answer()
         assert cells(dialog, 1) == ["Refused", "Accepted", "Accepted with a warning"]
         assert "0xA700" in cells(dialog, 2)[0]
-        assert told.args == ["Results: 2 of 3 delivered, 1 refused"]
+        assert told.args == ["Results: 2 of 3 delivered, 1 refused", False]
         dialog.target.setCurrentIndex(0)
         assert not dialog.retry_button.isEnabled()  # elsewhere it was not tried
         dialog.target.setCurrentIndex(1)

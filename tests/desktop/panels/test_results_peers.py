@@ -62,11 +62,11 @@ def test_three_objects_reach_orthanc_and_nothing_reaches_a_closed_port(
         dialog.target.setCurrentIndex(2)
         with qtbot.waitSignal(dialog.told, timeout=PATIENCE) as told:
             dialog.start()
-        assert told.args == ["Results: 0 of 3 delivered, 3 not sent"]
+        assert told.args == ["Results: 0 of 3 delivered, 3 not sent", False]
         dialog.target.setCurrentIndex(1)
         with qtbot.waitSignal(dialog.told, timeout=PATIENCE) as told:
             dialog.start()
-        assert told.args == ["Results: 3 of 3 delivered"]
+        assert told.args == ["Results: 3 of 3 delivered", True]
         assert dialog.delivery is not None
         held = {one["MainDicomTags"]["SOPInstanceUID"] for one in server.ask("/instances?expand")}
         assert held == {made.sop_instance_uid for made in dialog.delivery.objects}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import pydicom
+from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from cxr_desktop.window.station import Station
@@ -68,6 +69,20 @@ def test_results_are_saved_as_dicom_objects(open_station: Opener, shows: Shows, 
     source = pydicom.dcmread(tmp_path / "a.dcm")
     assert any(one.Modality == "SR" for one in made)
     assert {one.StudyInstanceUID for one in made} == {source.StudyInstanceUID}
+
+
+def test_results_that_did_not_arrive_are_no_success(
+    open_station: Opener, shows: Shows, qtbot: QtBot, tmp_path: Path
+) -> None:
+    station = opened(open_station, shows, tmp_path / "a.dcm")
+    asked(station, qtbot)
+    station.outgoing.folder = tmp_path / "a.dcm"  # no folder
+    dialog = station.outgoing.results()
+    dialog.start()
+    qtbot.waitUntil(lambda: any("delivered" in text for text in station.window.messages.texts()), timeout=PATIENCE)
+    (row,) = [row for row in station.window.messages.findChildren(QLabel) if "delivered" in row.text()]
+    assert row.accessibleName().startswith("Warning: Results: 0 of")
+    dialog.close()
 
 
 def test_without_an_answer_there_are_no_results(open_station: Opener, shows: Shows, tmp_path: Path) -> None:
