@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from cxr_core.heatmap import MAP_LABEL
 from cxr_desktop.state.ai_reading import ModelReading
+from cxr_desktop.state.answers import KIND_WORDS
 
 
 class AnswerCard(QFrame):
@@ -85,7 +86,7 @@ class AnswerCard(QFrame):
         words = reading.words
         self.title.setText(reading.title)
         self.setAccessibleName(self.tr("Answer of {0}").format(reading.title))
-        self.kind.setText(self._kinds()[words.kind] if not reading.stage else self.tr("NOT ANALYSED YET"))
+        self.kind.setText(self.tr(KIND_WORDS[words.kind]).upper())
         self.setAccessibleDescription(words.verdict)
         self.verdict.setText(words.answer)
         self.basis.setText(f"{words.basis[:1].upper()}{words.basis[1:]}." if words.basis else "")
@@ -130,17 +131,6 @@ class AnswerCard(QFrame):
         elif negative and reading.map_confirmed:
             note = self.tr("The answer is negative: its map marks nothing that was found.")
         self.map_note.setText(note)
-
-    def _kinds(self) -> dict[str, str]:
-        return {
-            "positive": self.tr("FOUND"),
-            "negative": self.tr("NOT FOUND"),
-            "indeterminate": self.tr("INDETERMINATE"),
-            "withheld": self.tr("VERDICT WITHHELD"),
-            "refused": self.tr("REFUSED"),
-            "failed": self.tr("FAILED"),
-            "not_analysed": self.tr("NOT ANALYSED YET"),
-        }
 
 
 def _label(parent: QWidget, *, bold: bool = False, larger: bool = False, rich: bool = False) -> QLabel:

@@ -14,6 +14,16 @@ from cxr_core.results.encode import is_positive
 #: No two of them look alike, and none of them but "negative" like a negative answer.
 AnswerKind = Literal["positive", "negative", "indeterminate", "withheld", "refused", "failed", "not_analysed"]
 
+#: One to three words for a list; a bare "negative" would read as more than a model can say.
+KIND_WORDS: dict[AnswerKind, str] = {
+    "positive": "Found",
+    "negative": "Not found",
+    "indeterminate": "Indeterminate",
+    "withheld": "Verdict withheld",
+    "refused": "Refused",
+    "failed": "Failed",
+    "not_analysed": "Not analysed yet",
+}
 NOTHING_ELSE = "nothing else was assessed"
 #: More cannot be said of a calibrated score: 1.00 would read as certainty.
 _LOWEST, _HIGHEST = 0.005, 0.995
@@ -98,6 +108,15 @@ def share_words(share: float) -> str:
 def model_words(prediction: Prediction) -> str:
     """Name and version of the model."""
     return f"{prediction.model.name} {prediction.model.version}"
+
+
+def list_words(answers: Sequence[Answer]) -> str:
+    """What became of one film, for its row in a list: model and state; "" where nothing was asked."""
+    parts = []
+    for answer in answers:
+        state = KIND_WORDS[words_of(answer).kind]
+        parts.append(state if answer.manifest is None else f"{answer.manifest.name}: {state.lower()}")
+    return "; ".join(dict.fromkeys(parts))
 
 
 def needs_asking_for_map(words: AnswerWords) -> bool:

@@ -10,7 +10,7 @@ from cxr_core.settings import Settings
 from cxr_desktop.panels.ai_desk import AiDesk
 from cxr_desktop.panels.ai_panel import AiPanel
 from cxr_desktop.panels.model_card import ModelCardPanel
-from cxr_desktop.state.answers import Answer, words_of
+from cxr_desktop.state.answers import Answer, list_words
 from cxr_desktop.state.index import Index
 from cxr_desktop.state.kept_answers import kept
 from cxr_desktop.state.settings import HeatMapSettings, ViewerSettings
@@ -156,8 +156,7 @@ class Answering(QObject):
     def _take(self, pane: Pane, answers: tuple[Answer, ...]) -> None:
         pane.set_answers(list(answers))
         if pane.loaded is not None and answers:
-            state = "; ".join(words_of(answer).kind.replace("_", " ") for answer in answers)
-            self._opening.browser.set_answer_state(pane.loaded.record.name, state)
+            self._opening.browser.set_answer_state(pane.loaded.record.name, list_words(answers))
         self._viewing.tell_available()
 
     def _draw_map(self, layer: HeatMapLayer | None) -> None:

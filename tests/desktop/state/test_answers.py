@@ -10,6 +10,7 @@ from cxr_desktop.state.answers import (
     NOTHING_ELSE,
     Answer,
     difference,
+    list_words,
     needs_asking_for_map,
     score_words,
     words_of,
@@ -87,6 +88,15 @@ def test_verdict_line(answer: Answer | None, kind: str, verdict: str) -> None:
     words = words_of(answer)
     assert (words.kind, words.verdict) == (kind, verdict)
     assert needs_asking_for_map(words) == (kind == "negative")
+
+
+def test_a_list_says_what_became_of_a_film_and_never_a_bare_negative() -> None:
+    other = made.answer(0.02, name="mobilenetv2")
+    assert list_words([]) == ""
+    assert list_words([made.positive(), other]) == "cnn: found; mobilenetv2: not found"
+    assert list_words([made.refused(), made.refused()]) == "Refused"
+    kinds = (made.positive(), made.negative(), made.indeterminate(), made.out_of_domain(), made.failed())
+    assert len({list_words([answer]) for answer in kinds}) == len(kinds)
 
 
 def test_every_verdict_says_that_nothing_else_was_assessed() -> None:
