@@ -58,7 +58,7 @@ class StudyBrowser(QWidget):
     Signals
     -------
     chosen(InstanceRecord)
-        To be opened: Return, or a double click.
+        To be opened: Return, or a double click. Of what has no picture, whoever opens says why.
     chosenAsPrior(InstanceRecord)
         To be hung beside what is open: Shift+Return.
     tagsWanted(InstanceRecord)
@@ -307,22 +307,20 @@ class StudyBrowser(QWidget):
 
     def _enable_actions(self) -> None:
         record = self.current()
-        shown = record is not None and _has_picture(record)
-        self.actions_["open"].setEnabled(shown)
-        self.actions_["prior"].setEnabled(shown and record is not None and record.kind == "image")
+        self.actions_["open"].setEnabled(record is not None and record.kind in ("image", "result") and record.rows > 0)
+        self.actions_["prior"].setEnabled(record is not None and record.kind == "image" and record.rows > 0)
         for name in ("tags", "folder", "remove"):
             self.actions_[name].setEnabled(record is not None)
 
     def _open(self) -> None:
-        self._emit(self.chosen)
+        record = self.current()
+        if record is not None:
+            self.chosen.emit(record)
 
     def _open_as_prior(self) -> None:
-        self._emit(self.chosenAsPrior)
-
-    def _emit(self, signal: object) -> None:
         record = self.current()
-        if record is not None and _has_picture(record):
-            signal.emit(record)  # type: ignore[attr-defined]  # a bound signal, whose class PySide6 does not export
+        if record is not None:  # the action is off for what is no image
+            self.chosenAsPrior.emit(record)
 
     def _show_tags(self) -> None:
         record = self.current()
@@ -359,7 +357,7 @@ class StudyBrowser(QWidget):
             return False
         if empties:
             self.search.clear()
-        elif event.key() in (Qt.Key.Key_Down, Qt.Key.Key_PageDown):
+        elif event.key() == Qt.Key.Key_Down:
             self._into_tree()
         else:
             return False
@@ -391,7 +389,3 @@ class StudyBrowser(QWidget):
 def local_paths(urls: Iterable[QUrl]) -> list[str]:
     """The files and folders among dropped things."""
     return [url.toLocalFile() for url in urls if url.isLocalFile()]
-
-
-def _has_picture(record: InstanceRecord) -> bool:
-    return record.kind in ("image", "result") and record.rows > 0

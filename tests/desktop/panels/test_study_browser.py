@@ -218,10 +218,14 @@ def test_menu_offers_what_can_be_done(filled: StudyBrowser, name: str, enabled: 
     assert {name for name, action in filled.actions_.items() if action.isEnabled()} == enabled
 
 
-def test_what_cannot_be_shown_is_not_opened(filled: StudyBrowser, qtbot: QtBot) -> None:
-    go_to(filled, "bad.dcm")
-    with qtbot.assertNotEmitted(filled.chosen):
+@pytest.mark.parametrize("name", ["bad.dcm", "sr"])
+def test_return_on_what_cannot_be_shown_is_not_passed_over(filled: StudyBrowser, qtbot: QtBot, name: str) -> None:
+    go_to(filled, name)
+    with qtbot.waitSignal(filled.chosen) as chosen:
         qtbot.keyClick(filled.tree, Qt.Key.Key_Return)
+    assert [record.name for record in chosen.args] == [f"/films/{name}"]
+    with qtbot.assertNotEmitted(filled.chosenAsPrior):
+        qtbot.keyClick(filled.tree, Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier)
 
 
 def test_tags_are_asked_for(filled: StudyBrowser, qtbot: QtBot) -> None:
