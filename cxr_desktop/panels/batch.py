@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from cxr_desktop.panels.batch_table import ANSWER, FILE, SCORE, STATE, BatchTable
+from cxr_desktop.panels.page_keys import keep_page_keys
 from cxr_desktop.state.batch import STATE_WORDS, Order
 from cxr_desktop.workers.batch_run import BatchRun
 
@@ -98,6 +99,7 @@ class BatchPanel(QWidget):
     def _table(self) -> QTableView:
         table = QTableView(self)
         table.setModel(self.model)
+        keep_page_keys(table)
         table.setAccessibleName(self.tr("Files of the run"))
         table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from cxr_desktop.panels.page_keys import keep_page_keys
 from cxr_desktop.state.measured import in_words
 from cxr_desktop.tools.measurements import MeasurementModel
 
@@ -31,6 +32,7 @@ class MeasurementsPanel(QWidget):
         self.list = QListWidget(self)
         self.list.setAccessibleName(self.tr("Measurements of this image"))
         self.list.setWordWrap(True)
+        keep_page_keys(self.list)
         self.list.setAlternatingRowColors(True)
         self.list.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.list.currentItemChanged.connect(self._chosen)

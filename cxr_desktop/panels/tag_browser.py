@@ -10,6 +10,7 @@ from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QAction, QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QHeaderView, QLabel, QLineEdit, QTreeView, QVBoxLayout, QWidget
 
+from cxr_desktop.panels.page_keys import keep_page_keys
 from cxr_desktop.panels.tag_model import NAME, TAG, VALUE, TagModel
 from cxr_desktop.state.search import folded
 from cxr_desktop.state.tags import TagNode, search, tag_tree
@@ -72,6 +73,7 @@ class TagBrowser(QWidget):
         self.search.setAccessibleName(self.tr("Search the elements"))
         self.search.installEventFilter(self)
         self.tree.setModel(self.model)
+        keep_page_keys(self.tree)
         self.tree.setUniformRowHeights(True)
         self.tree.setAlternatingRowColors(True)
         self.tree.setAccessibleName(self.tr("Elements"))

@@ -19,6 +19,7 @@ from cxr_desktop.window.helping import Helping
 from cxr_desktop.window.main_window import MainWindow
 from cxr_desktop.window.opening import Opening
 from cxr_desktop.window.outgoing import Outgoing
+from cxr_desktop.window.pane import Pane
 from cxr_desktop.window.tags import Tags
 from cxr_desktop.window.viewing import Viewing
 
@@ -56,10 +57,12 @@ class Station(QObject):
         self.outgoing = Outgoing(
             window, self.opening, self.viewing, self.answering.inference, self.index, lambda: self.settings
         )
+        self.viewing.shown.connect(self._film_shown)
+        self.answering.panel.judged.connect(self._to_film)  # after one opinion the next film, not a button, is wanted
         self.helping.tried.connect(self.outgoing.try_pacs)
         self.helping.patternWanted.connect(lambda: self.viewing.show_made(tg18_pattern()))
         self.answering.modelsListed.connect(self._models_listed)
-        self._welcome()
+        self.welcome = self._welcome()
         actions = window.actions_
         actions["corner_text"].triggered.connect(self._next_corner_text)
         actions["linked"].triggered.connect(lambda on: self.change_settings(linked=on))
@@ -68,7 +71,7 @@ class Station(QObject):
         actions["cancel"].triggered.connect(self.cancel)
         window.closing.connect(self.stop)
 
-    def _welcome(self) -> None:
+    def _welcome(self) -> Welcome:
         """The page before anything is open."""
         keys = [
             (self.window.actions_[name].shortcut().toString(), translated(command.text))
@@ -84,6 +87,17 @@ class Station(QObject):
         self.window.middle.addWidget(page)
         self.window.middle.setCurrentWidget(page)
         page.setFocus()
+        return page
+
+    def _film_shown(self, pane: Pane) -> None:
+        """Where nothing is open any more, the first page says what can be done."""
+        if pane is self.viewing.area.current and pane.loaded is None:
+            self.window.middle.setCurrentWidget(self.welcome)
+            self.welcome.setFocus()
+
+    def _to_film(self, *_: object) -> None:
+        if self.viewing.area.current.loaded is not None:
+            self.viewing.area.active.view.setFocus()
 
     def _models_listed(self, names: tuple[str, ...]) -> None:
         self.helping.models = list(names)
@@ -107,9 +121,10 @@ class Station(QObject):
         self.answering.apply_settings()
 
     def cancel(self) -> None:
-        """Escape: stop what runs; where nothing does, close the newest message."""
+        """Escape: stop what runs; where nothing does, close the newest message, and the film has the keyboard again."""
         if not any([self.answering.cancel(), self.viewing.cancel(), self.opening.cancel()]):
             self.window.messages.close_newest()
+            self._to_film()
 
     def stop(self) -> None:
         """Wait for the threads, and close the index."""

@@ -263,6 +263,101 @@ def test_forgetting_empties_list_index_and_view(open_station: Opener, shows: Sho
     assert len(station.opening.browser.model.browser) == 0
 
 
+def test_the_first_page_is_there_again_when_the_last_film_is_closed(
+    open_station: Opener, shows: Shows, tmp_path: Path
+) -> None:
+    path = write_study(tmp_path / "a.dcm", 1)
+    station = open_station(path)
+    shows(station, path)
+    station.window.actions_["close_study"].trigger()
+    assert station.window.middle.currentWidget() is station.welcome
+    station.window.actions_["next_image"].trigger()
+    shows(station, path)
+    assert station.window.middle.currentWidget() is station.viewing.area
+
+
+def test_escape_and_an_opinion_give_the_film_the_keyboard(
+    open_station: Opener, shows: Shows, qtbot: QtBot, tmp_path: Path
+) -> None:
+    path = write_study(tmp_path / "a.dcm", 1)
+    station = open_station(path)
+    shows(station, path)
+    window, view = station.window, station.viewing.area.current.view
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow, timeout=PATIENCE)
+    qtbot.waitUntil(station.opening.browser.progress.isHidden, timeout=PATIENCE)  # else Escape would end the listing
+    comment = station.answering.panel.feedback.comment
+    for box in (station.opening.browser.search, comment):
+        box.setFocus()
+        qtbot.keyClick(box, Qt.Key.Key_Escape)
+        assert window.focusWidget() is view
+    window.actions_["comment"].trigger()
+    qtbot.keyClicks(comment, "yv1")  # keys of commands are letters here
+    qtbot.keyClick(comment, Qt.Key.Key_Return)
+    assert window.focusWidget() is station.answering.panel.feedback.buttons["agree"]
+    window.actions_["reject"].trigger()
+    assert window.focusWidget() is view
+    film = station.viewing.area.current.loaded
+    assert film is not None
+    qtbot.waitUntil(lambda: len(station.index.opinions_of(film.key)) == 1, timeout=PATIENCE)
+    assert station.index.opinions_of(film.key)[0]["comment"] == "yv1"
+
+
+def test_page_keys_scroll_the_tags_and_change_no_film(
+    open_station: Opener, shows: Shows, qtbot: QtBot, tmp_path: Path
+) -> None:
+    one = write_study(tmp_path / "in" / "a.dcm", 1)
+    write_study(tmp_path / "in" / "b.dcm", 2, patient="OTHER", date="20200101")
+    station = open_station(tmp_path / "in")
+    shows(station, one)
+    qtbot.waitUntil(lambda: len(station.opening.browser.model.browser) == 2, timeout=PATIENCE)
+    station.window.activateWindow()
+    qtbot.waitUntil(station.window.isActiveWindow, timeout=PATIENCE)
+    station.window.docks["tags"].show()
+    tree = station.tags.browser.tree
+    qtbot.waitUntil(lambda: tree.model().rowCount() > 20, timeout=PATIENCE)
+    tree.setFocus()
+    qtbot.keyClick(tree, Qt.Key.Key_PageDown)
+    assert not station.viewing.loading
+    assert tree.currentIndex().row() > 0
+
+
+def test_an_object_of_this_program_never_hangs_and_is_never_analysed(
+    open_station: Opener, shows: Shows, qtbot: QtBot, tmp_path: Path
+) -> None:
+    path = write_study(tmp_path / "in" / "a.dcm", 1)
+    station = open_station(path)
+    shows(station, path)
+    actions, browser = station.window.actions_, station.opening.browser
+    actions["ask"].trigger()
+    qtbot.waitUntil(lambda: bool(station.viewing.area.current.answers), timeout=PATIENCE)
+    station.outgoing.folder = tmp_path / "out"
+    station.outgoing.folder.mkdir()
+    dialog = station.outgoing.results()
+    dialog.sc.setCurrentIndex(1)  # of every answer
+    dialog.gsps.setCurrentIndex(1)
+    dialog.start()
+    qtbot.waitUntil(lambda: "Results: 3 of 3 delivered" in station.window.messages.texts(), timeout=PATIENCE)
+    dialog.close()
+    station.opening.open([str(station.outgoing.folder)])
+    qtbot.waitUntil(lambda: len(browser.model.browser) == 4, timeout=PATIENCE)
+    qtbot.waitUntil(browser.progress.isHidden, timeout=PATIENCE)
+    film = station.viewing.area.current.loaded
+    for record in (one for one in browser.model.browser.records() if one.kind == "result"):
+        browser.select(record)
+        qtbot.keyClick(browser.tree, Qt.Key.Key_Return)
+        assert f"{record.name}: a result object of this program" in station.window.messages.texts()
+        assert not station.viewing.loading
+    assert station.window.docks["tags"].isVisible(), "what is in them can be read"
+    actions["next_image"].trigger()
+    actions["prior"].trigger()
+    assert not station.viewing.loading, "they are neither the next image nor a prior"
+    assert station.viewing.area.current.loaded is film
+    station.batching.start(str(station.outgoing.folder))
+    qtbot.waitUntil(lambda: not station.batching.run.running, timeout=PATIENCE)
+    assert [item.state for item in station.batching.run.items.items] == ["refused"] * 3
+
+
 def test_the_test_pattern_is_shown_and_refused_by_the_model(open_station: Opener, qtbot: QtBot) -> None:
     station = open_station()
     station.window.actions_["test_pattern"].trigger()
