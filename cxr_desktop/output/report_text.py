@@ -9,10 +9,9 @@ from typing import Literal
 
 from cxr_desktop.output.picture import PictureOptions, ShownFilm
 from cxr_desktop.state.answers import Answer, words_of
-from cxr_desktop.state.corner_text import shown_name
 from cxr_desktop.state.marks import lossy_words, turned_words
 from cxr_desktop.state.opinion import Opinion, opinion_words
-from cxr_desktop.state.patient_text import image_line, patient_line, study_line
+from cxr_desktop.state.patient_text import image_line, patient_line, person_name, study_line
 from cxr_desktop.state.windowing import window_words
 
 STATEMENT = "Research use only, not for diagnosis. Nothing else was assessed."
@@ -67,7 +66,7 @@ def report_text(
     patient = [Line("Patient and study are left out.")]
     if options.patient_text:
         patient = [
-            Line(shown_name(record.patient_name) or "No patient name", "strong"),
+            Line(person_name(record.patient_name) or "No patient name", "strong"),
             Line(patient_line(record)),
             Line(study_line(record)),
             Line(image_line(record)),

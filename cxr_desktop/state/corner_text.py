@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from cxr_desktop.state.patient_text import age, date, date_and_time, person_name
 from cxr_desktop.state.records import InstanceRecord, LoadedImage
 
 Corner = Literal["top left", "top right", "bottom left", "bottom right"]
@@ -19,8 +20,8 @@ def corner_lines(loaded: LoadedImage, level: int) -> CornerLines:
         return {}
     record = loaded.record
     lines: CornerLines = {
-        "top left": [shown_name(record.patient_name), record.patient_id],
-        "top right": [shown_date(record.study_date, record.study_time if level == 2 else "")],
+        "top left": [person_name(record.patient_name), record.patient_id],
+        "top right": [date_and_time(record.study_date, record.study_time if level == 2 else "")],
         "bottom left": [_view(record)],
     }
     if level == 2:
@@ -35,27 +36,9 @@ def corner_lines(loaded: LoadedImage, level: int) -> CornerLines:
     return {corner: kept for corner, held in lines.items() if (kept := [line for line in held if line])}
 
 
-def shown_name(patient_name: str) -> str:
-    """A name as people read it: "Family, Given", the alphabetic and then the ideographic group (PS3.5 6.2.1.1)."""
-    groups = []
-    for group in patient_name.split("=")[:2]:
-        family, _, others = group.partition("^")
-        given = " ".join(others.replace("^", " ").split())
-        groups.append(", ".join(filter(None, [family.strip(), given])))
-    return "  ".join(filter(None, groups))
-
-
-def shown_date(date: str, time: str = "") -> str:
-    """YYYY-MM-DD and HH:MM of DICOM's date and time; what is no date stays as it is."""
-    text = f"{date[:4]}-{date[4:6]}-{date[6:8]}" if len(date) == 8 and date.isdigit() else date
-    if text and len(time) >= 4 and time[:4].isdigit():
-        text += f" {time[:2]}:{time[2:4]}"
-    return text
-
-
 def _person(record: InstanceRecord) -> str:
-    born = shown_date(record.patient_birth_date)
-    return "  ".join(filter(None, [f"born {born}" if born else "", record.patient_age, record.patient_sex]))
+    born = date(record.patient_birth_date)
+    return "  ".join(filter(None, [f"born {born}" if born else "", age(record.patient_age), record.patient_sex]))
 
 
 def _view(record: InstanceRecord) -> str:

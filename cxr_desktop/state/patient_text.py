@@ -45,6 +45,11 @@ def time_of_day(value: str) -> str:
     return f"{found[1]}:{found[2]}" if found else ""
 
 
+def date_and_time(day: str, time: str) -> str:
+    """A DICOM date and time as 2024-03-15 10:15; no time without a date."""
+    return " ".join(part for part in (date(day), time_of_day(time)) if part) if day else ""
+
+
 def age(value: str) -> str:
     """A DICOM age (PS3.5 6.2, AS) as 3 y, 8 months, ...; what is none as it stands."""
     found = re.fullmatch(r"(\d{3})([DWMY])", value)
@@ -64,7 +69,7 @@ def patient_line(record: InstanceRecord) -> str:
 
 def study_line(record: InstanceRecord) -> str:
     """Date, time and description of the study in one line; the file's name where there is none of them."""
-    when = " ".join(part for part in (date(record.study_date), time_of_day(record.study_time)) if part)
+    when = date_and_time(record.study_date, record.study_time)
     return "  ".join(part for part in (when, record.study_description) if part) or file_name(record)
 
 

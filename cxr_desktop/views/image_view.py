@@ -6,11 +6,12 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, Qt, Signal
 from PySide6.QtGui import QFontInfo, QImage, QKeyEvent, QMouseEvent, QPainter, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
-from cxr_desktop.state.corner_text import CornerLines, corner_lines, shown_date
+from cxr_desktop.state.corner_text import CornerLines, corner_lines
 from cxr_desktop.state.display import DisplayState
 from cxr_desktop.state.geometry import PixelPoint
 from cxr_desktop.state.marks import lossy_words, scaling_words, turned_words
 from cxr_desktop.state.orientation import edge_letters, patient_orientation
+from cxr_desktop.state.patient_text import date
 from cxr_desktop.state.records import LoadedImage
 from cxr_desktop.state.windowing import Direction, dragged_window, window_words
 from cxr_desktop.views.decorations import Decorations, draw_decorations, lowest_edge
@@ -56,7 +57,7 @@ class ImageView(FilmView):
         self._loupe = None
         super().show_image(loaded, display)
         told = None if loaded is None else loaded.record
-        words = [] if told is None else [told.body_part, told.view_position, shown_date(told.study_date)]
+        words = [] if told is None else [told.body_part, told.view_position, date(told.study_date)]
         self.setAccessibleDescription(" ".join(filter(None, words)))
 
     def set_corner_text_level(self, level: int) -> None:

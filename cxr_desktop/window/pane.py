@@ -9,9 +9,9 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from cxr_desktop.state.answers import Answer, words_of
-from cxr_desktop.state.corner_text import shown_date
 from cxr_desktop.state.display import DisplayState
 from cxr_desktop.state.linked import Shown
+from cxr_desktop.state.patient_text import date
 from cxr_desktop.state.records import LoadedImage
 from cxr_desktop.tools.measurements import MeasurementModel
 from cxr_desktop.tools.toolbox import Toolbox
@@ -170,5 +170,5 @@ class Pane(QWidget):
 def film_title(role: str, loaded: LoadedImage) -> str:
     """What stands over a film where two hang beside each other: its role, date and view."""
     record = loaded.record
-    date = shown_date(record.study_date) or "no date"
-    return " · ".join(filter(None, [role, date, record.view_position, record.study_description]))
+    when = date(record.study_date) or "no date"
+    return " · ".join(filter(None, [role, when, record.view_position, record.study_description]))

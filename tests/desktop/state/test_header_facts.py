@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
 from cxr_core.grayscale import Window
-from cxr_desktop.state.corner_text import corner_lines, shown_date, shown_name
+from cxr_desktop.state.corner_text import corner_lines
 from cxr_desktop.state.display import DisplayState
 from cxr_desktop.state.geometry import PixelPoint
 from cxr_desktop.state.marks import lossy_words, scaling_words, turned_words
@@ -125,12 +125,12 @@ def test_corners_have_three_levels() -> None:
     loaded = replace(film(gradient(40, 50)), record=RECORD)
     assert corner_lines(loaded, 0) == {}
     assert corner_lines(loaded, 1) == {
-        "top left": ["SYNTHETIC, ANNA B  合成, 安娜", "SYNTHETIC-1"],
+        "top left": ["SYNTHETIC, ANNA B (合成 安娜)", "SYNTHETIC-1"],
         "top right": ["2026-01-02"],
         "bottom left": ["CHEST  PA  left"],
     }
     full = corner_lines(loaded, 2)
-    assert full["top left"][2] == "003Y  F"
+    assert full["top left"][2] == "3 y  F"
     assert full["top right"] == ["2026-01-02 13:05", "Chest"]
     assert full["bottom right"] == ["DX", "50 x 40, 12 bits"]
 
@@ -139,13 +139,6 @@ def test_what_is_absent_is_no_line() -> None:
     loaded = replace(film(gradient(40, 50)), record=InstanceRecord("x.png", "image"))
     assert corner_lines(loaded, 1) == {}
     assert corner_lines(loaded, 2) == {"bottom right": ["50 x 40, 12 bits"]}
-    assert (shown_name(""), shown_name("^"), shown_name("A"), shown_date("2026"), shown_date("")) == (
-        "",
-        "",
-        "A",
-        "2026",
-        "",
-    )
 
 
 # ---- shutter

@@ -21,6 +21,7 @@ from cxr_desktop.state.records import InstanceRecord
         ("Hong^Gildong=洪^吉洞=홍^길동", "Hong, Gildong (洪 吉洞, 홍 길동)"),
         ("Иванов^Иван^Иванович", "Иванов, Иван Иванович"),
         ("^Jane", "Jane"),
+        ("^", ""),
         ("a^b^c^d^e^f^g", "a, d b c, e"),
     ],
 )
@@ -36,6 +37,8 @@ def test_dates_times_and_ages() -> None:
         "soon",
     ]
     assert [patient_text.time_of_day(value) for value in ("101500.25", "1015", "10:15:00", "")] == ["10:15"] * 3 + [""]
+    assert patient_text.date_and_time("20240315", "1015") == "2024-03-15 10:15"
+    assert (patient_text.date_and_time("2024", ""), patient_text.date_and_time("", "1015")) == ("2024", "")
     assert [patient_text.age(value) for value in ("003Y", "008M", "51", "")] == ["3 y", "8 months", "51", ""]
 
 
