@@ -60,11 +60,19 @@ class Window:
             # The exponent is bounded only to keep exp() from overflowing; the result is 0 there anyway.
             return 1.0 / (1.0 + np.exp(np.clip(-4.0 * (values - self.center) / self.width, -700, 700)))
         if self.function == "LINEAR_EXACT":
-            return np.clip((values - self.center) / self.width + 0.5, 0.0, 1.0)
+            return _ramp(values, self.center, self.width)
         center, width = self.center - 0.5, self.width - 1.0
         if width <= 0:
             return (values > center).astype(np.float64)
-        return np.clip((values - center) / width + 0.5, 0.0, 1.0)
+        return _ramp(values, center, width)
+
+
+def _ramp(values: npt.NDArray[np.float64], center: float, width: float) -> npt.NDArray[np.float64]:
+    """From 0 to 1 over `width` around `center`; in one array, for a drag makes it in every frame."""
+    output = values - center
+    output /= width
+    output += 0.5
+    return np.clip(output, 0.0, 1.0, out=output)
 
 
 @dataclass(frozen=True, slots=True)

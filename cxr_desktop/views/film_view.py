@@ -94,10 +94,12 @@ class FilmView(QGraphicsView):
         """Show the image otherwise; `final` averages every pixel at once instead of when the hand has come to rest."""
         if self._painter is None:
             return
-        changed = display != self._display
-        self._display = display
-        self._place(exact=final)
-        if changed:
+        before, self._display = self._display, display
+        if before is not None and _place_in(before) == _place_in(display) and (self._exact or not final):
+            self.viewport().update()  # in a drag of the window nothing moves
+        else:
+            self._place(exact=final)
+        if display != before:
             self.displayChanged.emit(display)
 
     @property
@@ -256,3 +258,8 @@ class FilmView(QGraphicsView):
         if event.type() == QEvent.Type.DevicePixelRatioChange:
             self._place(exact=False)
         return super().event(event)
+
+
+def _place_in(display: DisplayState) -> tuple[object, ...]:
+    """What of a state decides where the film lies."""
+    return display.zoom, display.centre, display.quarter_turns, display.flipped
