@@ -31,7 +31,7 @@ def following(before: DisplayState, after: Shown, other: Shown) -> DisplayState:
     """The other image's state after one went from `before` to `after`.
 
     Films of two devices differ in size and in values, so what follows is relative: the same part of the film at the
-    same share of the fitted zoom, the window moved by the same share of its width. Turns and flips are each image's own.
+    same share of the fitted zoom, the window moved by the same share of its width. Turns and flips are each one's own.
     """
     state = other.display
     changed = after.display

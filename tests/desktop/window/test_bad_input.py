@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydicom.encaps import encapsulate
 from pytestqt.qtbot import QtBot
 
 from cxr_desktop.window.station import Station
 from tests.desktop.window.bad_inputs import bad_files, bad_paths
 from tests.desktop.window.conftest import PATIENCE, Opener, write_study
+from tests.dicom_builder import build
 
 Shows = Callable[[Station, Path | str], None]
 
@@ -92,3 +95,35 @@ def test_every_bad_path_has_its_reason_and_the_next_film_is_shown(
     last = write_study(tmp_path / "good" / "last.dcm", 2)
     station.opening.open([str(last)])
     shows(station, last)
+
+
+def test_names_of_files_cannot_break_a_line_or_the_window(
+    open_station: Opener, shows: Shows, qtbot: QtBot, tmp_path: Path
+) -> None:
+    station = open_station()
+    size = station.window.size()
+    deep = tmp_path / ("d" * 200) / ("e" * 200) / ("f" * 200)
+    deep.mkdir(parents=True)
+    odd = [
+        tmp_path / "line\nbreak.dcm",
+        tmp_path / "clear\x1b[2J.dcm",
+        tmp_path / "turned\u202egpj.dcm",
+        tmp_path / os.fsdecode(b"\xe9.dcm"),
+        tmp_path / "a!b.zip!c.dcm",
+        deep / ("g" * 200 + ".dcm"),
+    ]
+    for number, path in enumerate(odd):
+        print("ODD", repr(path.name[:30]))
+        path.write_bytes(build(syntax="rle", PixelData=encapsulate([b"\0" * 64])))
+        open_and_wait(station, qtbot, path)
+        (line,) = station.window.messages.texts()
+        assert line.isprintable(), path
+        assert station.window.size() == size, path
+        station.window.grab()
+        good = path.with_name("good-" + path.name[-40:])
+        write_study(good, number, patient=f"P{number}")
+        station.opening.open([str(good)])
+        shows(station, good)
+        icons = station.opening.browser.model._icons
+        qtbot.waitUntil(lambda good=good, icons=icons: icons.get(str(good)) is not None, timeout=PATIENCE)
+        assert station.window.size() == size, good
