@@ -31,7 +31,7 @@ TOOLBAR = (
     ("flip", "Flip"),
     ("reset", "Reset"),
     ("", ""),
-    ("ask", "Ask model"),
+    ("ask", "Ask"),
     ("show_map", "Map"),
     ("prior", "Prior"),
 )
@@ -117,6 +117,7 @@ COMMANDS = (
     Command("prior", "Compare", "Prior beside the current film", "G", "image", True, separated=True),
     Command("other_prior", "Compare", "An older prior", "Shift+G", "prior"),
     Command("linked", "Compare", "Zoom, pan and window linked", "Ctrl+L", "nothing", True),
+    Command("film_alone", "Panels", "Film alone, without panels", "F9", checkable=True),
     Command("keys", "Help", "Keys and mouse", "F1"),
     Command("test_pattern", "Help", "Test pattern for the display"),
     Command("log_folder", "Help", "Open the log folder"),

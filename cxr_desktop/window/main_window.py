@@ -54,6 +54,7 @@ class MainWindow(QMainWindow):
         self.messages = MessageBar(self)
         self._places = QSettings(str(state_file), QSettings.Format.IniFormat) if state_file else None
         self._was_painted = False
+        self._arrangement: QByteArray | None = None  # of the docks, while the film stands alone
         self._lay_out()
         self.docks = {name: self._dock(name, title, area) for name, title, area, _ in _DOCKS}
         self.splitDockWidget(self.docks["ai"], self.docks["measurements"], Qt.Orientation.Vertical)
@@ -67,6 +68,7 @@ class MainWindow(QMainWindow):
         self.bar = self._tool_bar()
         self.menus = self._fill_menus()
         self.statusBar().setSizeGripEnabled(False)
+        self.actions_["film_alone"].toggled.connect(self._film_alone)
         self._restore()
 
     def _lay_out(self) -> None:
@@ -113,6 +115,7 @@ class MainWindow(QMainWindow):
                     menu.addSeparator()
                 menu.addAction(self.actions_[command.name])
             if name == "Panels":
+                menu.addSeparator()
                 for dock in self.docks.values():
                     menu.addAction(dock.toggleViewAction())
                 menu.addAction(self.bar.toggleViewAction())
@@ -129,6 +132,16 @@ class MainWindow(QMainWindow):
             self.restoreGeometry(geometry)
         if isinstance(state, QByteArray):
             self.restoreState(state, _LAYOUT_VERSION)
+
+    def _film_alone(self, alone: bool) -> None:
+        """Put all panels away, or bring them back as they stood."""
+        if alone:
+            self._arrangement = self.saveState(_LAYOUT_VERSION)
+            for dock in self.docks.values():
+                dock.hide()
+        elif self._arrangement is not None:
+            self.restoreState(self._arrangement, _LAYOUT_VERSION)
+            self._arrangement = None
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Tell of the first paint, once it is on the screen."""
@@ -153,7 +166,7 @@ class MainWindow(QMainWindow):
         """Keep where everything stood."""
         if self._places is not None:
             self._places.setValue("geometry", self.saveGeometry())
-            self._places.setValue("docks", self.saveState(_LAYOUT_VERSION))
+            self._places.setValue("docks", self._arrangement or self.saveState(_LAYOUT_VERSION))
             self._places.sync()
         self.closing.emit()
         super().closeEvent(event)

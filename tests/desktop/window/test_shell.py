@@ -52,6 +52,35 @@ def test_every_command_is_in_its_menu_and_no_key_is_used_twice(window: MainWindo
     assert key_conflicts({"ask": "F"}) == [("F", "fit", "ask")]
 
 
+def test_on_a_small_screen_no_tool_is_out_of_sight(window: MainWindow, qtbot: QtBot) -> None:
+    window.resize(1024, 768)
+    with qtbot.waitExposed(window):
+        window.show()
+    buttons = [window.bar.widgetForAction(action) for action in window.bar.actions()]
+    assert all(button.isVisible() for button in buttons)
+
+
+def test_the_film_stands_alone_and_the_panels_come_back_as_they_were(tmp_path: Path, qtbot: QtBot) -> None:
+    def shown(window: MainWindow) -> list[str]:
+        return [name for name, dock in window.docks.items() if not dock.isHidden()]
+
+    first = MainWindow(ViewerSettings(), tmp_path / "window.ini")
+    qtbot.addWidget(first)
+    first.show()
+    first.docks["tags"].show()
+    before = shown(first)
+    first.actions_["film_alone"].trigger()
+    assert shown(first) == []
+    first.actions_["film_alone"].trigger()
+    assert shown(first) == before
+    first.actions_["film_alone"].trigger()
+    first.close()
+    second = MainWindow(ViewerSettings(), tmp_path / "window.ini")  # the next start does not begin without them
+    qtbot.addWidget(second)
+    second.show()
+    assert shown(second) == before
+
+
 def test_without_an_image_only_what_needs_none_can_be_given(window: MainWindow) -> None:
     on = {command.name for command in COMMANDS if window.actions_[command.name].isEnabled()}
     assert on == {command.name for command in COMMANDS if command.needs == "nothing"}
