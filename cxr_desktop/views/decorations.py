@@ -71,18 +71,31 @@ def draw_decorations(
                 y = max(y, place.bottom() + margin)
         _badge(painter, text, decorations.turned, middle.x(), y, bold)
     if decorations.fidelity:
-        width = metrics.horizontalAdvance(decorations.fidelity) + size
-        y = bottom - step
+        lines = _wrapped(decorations.fidelity, metrics, area.width() - 2 * margin)
+        width = max(map(metrics.horizontalAdvance, lines)) + size
+        y = bottom - step * len(lines)
         for corner, place in places.items():
             if corner.startswith("bottom") and _beside(place, middle.x(), width, y):
-                y = min(y, place.top() - step)
-        low.append(text.draw(painter, decorations.fidelity, middle.x(), y, size, across=0.5))
+                y = min(y, place.top() - step * len(lines))
+        for number, line in enumerate(lines):
+            low.append(text.draw(painter, line, middle.x(), y + number * step, size, across=0.5))
     return low + [place for corner, place in places.items() if corner.startswith("bottom")]
 
 
 def lowest_edge(written: list[QRectF], left: float, height: float) -> float:
     """How low something may reach that spans from `left` to the right edge, without covering what is written there."""
     return min((place.top() for place in written if place.right() > left), default=height)
+
+
+def _wrapped(words: str, metrics: QFontMetricsF, widest: float) -> list[str]:
+    """Lines that are no wider, broken between words: this mark is never cut short."""
+    lines: list[str] = []
+    for word in words.split(" "):
+        if lines and metrics.horizontalAdvance(f"{lines[-1]} {word}") <= widest:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
 
 
 def _beside(place: QRectF, x: float, width: float, y: float) -> bool:

@@ -57,6 +57,22 @@ def test_no_two_lines_touch(qtbot: QtBot, width: int) -> None:
         assert area.contains(place.adjusted(2, 2, -2, -2)), words
 
 
+def test_how_a_film_was_scaled_is_read_in_the_narrowest_view(qtbot: QtBot) -> None:
+    picture = QImage(170, 400, QImage.Format.Format_RGB32)
+    text = Recorder()
+    painter = QPainter(picture)
+    fidelity = "scaled 0.08, every pixel averaged · lossy 10:1"
+    letters = EdgeLetters("R", "H", "L", "F")
+    draw_decorations(painter, text, Decorations({}, letters, "", fidelity), QRectF(0, 0, 170, 400), 13)
+    painter.end()
+    written = {words: place for words, place in text.places.items() if words not in "RHLF"}
+    assert " ".join(sorted(written, key=lambda words: written[words].top())) == fidelity
+    assert len(written) > 1
+    for place in written.values():
+        assert QRectF(0, 0, 170, 400).contains(place.adjusted(2, 2, -2, -2))
+        assert not place.adjusted(2, 3, -2, -3).intersects(text.places["F"])
+
+
 @pytest.mark.parametrize("width", [300, 460, 620, 1000])
 @pytest.mark.parametrize("lines", [{}, LINES])
 def test_a_legend_covers_nothing_that_is_written(qtbot: QtBot, width: int, lines: dict[str, list[str]]) -> None:
