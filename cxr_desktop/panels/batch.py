@@ -41,7 +41,7 @@ class BatchPanel(QWidget):
 
     runRequested = Signal()
     exportRequested = Signal()
-    openRequested = Signal(str)
+    openRequested = Signal(object)
 
     def __init__(self, run: BatchRun, parent: QWidget | None = None) -> None:
         super().__init__(parent)

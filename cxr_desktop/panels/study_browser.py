@@ -76,8 +76,8 @@ class StudyBrowser(QWidget):
     chosen = Signal(object)
     chosenAsPrior = Signal(object)
     tagsWanted = Signal(object)
-    removed = Signal(list)
-    thumbnailsWanted = Signal(list)
+    removed = Signal(object)  # Qt would take from a list of names what is no text (PEP 383)
+    thumbnailsWanted = Signal(object)
     dropped = Signal(list)
     cancelled = Signal()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Literal
 
 from PySide6.QtCore import Qt, Signal
@@ -36,6 +37,7 @@ class MessageBar(QFrame):
 
     def tell(self, text: str, kind: Kind = "error") -> None:
         """Show one line; one that stands there already is moved up."""
+        text = "".join(letter if letter.isprintable() else "?" for letter in text)  # names of files may hold anything
         for row in self._held():
             if row.text == text:
                 self._remove(row)
@@ -84,6 +86,8 @@ class _Row(QWidget):
         label.setTextFormat(Qt.TextFormat.PlainText)
         label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         label.setWordWrap(True)
+        label.setMinimumWidth(1)  # a long path has no place to break at: it must not widen the window
+        label.setToolTip(f"<qt>{escape(text)}</qt>")
         label.setAccessibleName(f"{words}: {text}")
         close.setIcon(self.style().standardIcon(QStyle.StandardPixmap.SP_TitleBarCloseButton))
         close.setAutoRaise(True)

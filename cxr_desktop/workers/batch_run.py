@@ -35,7 +35,7 @@ class BatchRun(QObject):
 
     listed = Signal()
     changed = Signal(int)
-    answered = Signal(str, object)
+    answered = Signal(object, object)
     progress = Signal(int, int)
     finished = Signal()
     failed = Signal(str)

@@ -81,7 +81,7 @@ class Thumbnails(QObject):
         The picture of one name; a null image where none can be made.
     """
 
-    ready = Signal(str, QImage)
+    ready = Signal(object, QImage)  # a name need not be text that Qt can hold (PEP 383)
 
     def __init__(self, index: Path | None, parent: QObject | None = None) -> None:
         super().__init__(parent)

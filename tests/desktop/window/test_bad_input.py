@@ -113,7 +113,6 @@ def test_names_of_files_cannot_break_a_line_or_the_window(
         deep / ("g" * 200 + ".dcm"),
     ]
     for number, path in enumerate(odd):
-        print("ODD", repr(path.name[:30]))
         path.write_bytes(build(syntax="rle", PixelData=encapsulate([b"\0" * 64])))
         open_and_wait(station, qtbot, path)
         (line,) = station.window.messages.texts()
