@@ -146,7 +146,11 @@ class Answering(QObject):
         if pane.loaded is None:
             return
         self._take(pane, (answer,))
-        row = kept(pane.loaded.record.key, answer)
+        self.keep(pane.loaded.record.key, answer)
+
+    def keep(self, key: str, answer: Answer) -> None:
+        """Remember an answer under InstanceRecord.key, where the settings let anything be remembered."""
+        row = kept(key, answer)
         if row is not None and self.desk.index is not None:
             run(self.desk.index.put_answer, row, on_error=self.desk.told.emit)
 

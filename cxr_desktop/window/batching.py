@@ -10,12 +10,13 @@ from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QFileDialog
 
 from cxr_desktop.panels.batch import BatchPanel
+from cxr_desktop.state.answers import Answer, list_words
 from cxr_desktop.state.batch import write_csv
 from cxr_desktop.state.settings import ViewerSettings
+from cxr_desktop.window.answering import Answering
 from cxr_desktop.window.main_window import MainWindow
 from cxr_desktop.window.opening import Opening
 from cxr_desktop.workers.batch_run import BatchRun
-from cxr_desktop.workers.inference import Inference
 from cxr_desktop.workers.task import run
 
 
@@ -23,11 +24,11 @@ class Batching(QObject):
     """Wires a BatchRun and its panel."""
 
     def __init__(
-        self, window: MainWindow, opening: Opening, inference: Inference, settings: Callable[[], ViewerSettings]
+        self, window: MainWindow, opening: Opening, answering: Answering, settings: Callable[[], ViewerSettings]
     ) -> None:
         super().__init__(window)
-        self._window, self._opening, self._settings = window, opening, settings
-        self.run = BatchRun(inference, self)
+        self._window, self._opening, self._answering, self._settings = window, opening, answering, settings
+        self.run = BatchRun(answering.inference, self)
         self.panel = BatchPanel(self.run, window)
         self._folder = str(Path.home())
         window.docks["batch"].setWidget(self.panel)
@@ -35,6 +36,7 @@ class Batching(QObject):
         self.panel.runRequested.connect(self.ask_folder)
         self.panel.exportRequested.connect(self.ask_export)
         self.panel.openRequested.connect(self._open)
+        self.run.answered.connect(self._answered)
         window.closing.connect(self.run.cancel)
 
     def ask_folder(self) -> None:
@@ -70,6 +72,12 @@ class Batching(QObject):
             on_result=lambda _: self._window.messages.tell(self.tr("Saved: {path}").format(path=path), "done"),
             on_error=self._window.messages.tell,
         )
+
+    def _answered(self, name: str, answer: Answer) -> None:
+        """A film of the run that is listed says so there, and its answer is remembered as any other."""
+        path = os.path.abspath(name)  # noqa: PTH100  # the text as listed, not a resolved path
+        self._answering.keep(answer.result.sop_instance_uid or f"file:{path}", answer)
+        self._opening.browser.set_answer_state(path, list_words([answer]))
 
     def _open(self, name: str) -> None:
         """Show a file of the list: through the browser, so that it has a record."""

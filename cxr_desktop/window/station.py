@@ -51,7 +51,7 @@ class Station(QObject):
         self.answering = Answering(
             window, self.opening, self.viewing, self.index, lambda: self.settings, self.change_settings
         )
-        self.batching = Batching(window, self.opening, self.answering.inference, lambda: self.settings)
+        self.batching = Batching(window, self.opening, self.answering, lambda: self.settings)
         self.tags = Tags(window, self.opening, self.viewing)
         self.helping = Helping(window, places, lambda: self.settings, self.change_settings)
         self.outgoing = Outgoing(

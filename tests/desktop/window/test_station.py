@@ -419,3 +419,21 @@ def test_the_window_can_be_closed_while_something_runs(open_station: Opener, sho
     station.window.close()
     assert not station.window.isVisible()
     QApplication.processEvents()
+
+
+def test_a_batch_run_is_remembered_and_shown_in_the_list(
+    open_station: Opener, shows: Shows, qtbot: QtBot, tmp_path: Path
+) -> None:
+    path = write_study(tmp_path / "in" / "a.dcm", 1)
+    station = open_station(path)
+    shows(station, path)
+    station.batching.start(str(tmp_path / "in"))
+    run = station.batching.run
+    qtbot.waitUntil(lambda: run.items.counts() == {"answered": 1} and not run.running, timeout=PATIENCE)
+    loaded = station.viewing.area.current.loaded
+    assert loaded is not None
+    qtbot.waitUntil(lambda: len(station.index.answers_of(loaded.record.key)) == 1, timeout=PATIENCE)
+    browser = station.opening.browser
+    index = browser.model.index_of(loaded.record)
+    assert "cnn" in str(browser.model.data(index, Qt.ItemDataRole.DisplayRole))
+    assert station.viewing.area.current.answers == []  # the reader has asked nothing about the film
