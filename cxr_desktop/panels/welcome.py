@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
-
-from cxr_desktop.panels.study_browser import local_paths
 
 
 class Welcome(QWidget):
@@ -18,8 +15,6 @@ class Welcome(QWidget):
     -------
     samplesWanted(), filesWanted(), folderWanted()
         A button was pressed.
-    dropped(list of str)
-        Paths that were dropped on it.
 
     Parameters
     ----------
@@ -30,11 +25,12 @@ class Welcome(QWidget):
     samplesWanted = Signal()
     filesWanted = Signal()
     folderWanted = Signal()
-    dropped = Signal(list)
 
     def __init__(self, keys: Sequence[tuple[str, str]], parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setAcceptDrops(True)
+        self._keys = QGridLayout()
+        self._keys.setColumnStretch(1, 1)
+        self._keys.setHorizontalSpacing(16)
         title = QLabel(self.tr("CXR assistant"), self)
         font = title.font()
         font.setPointSizeF(font.pointSizeF() * 1.8)
@@ -70,7 +66,7 @@ class Welcome(QWidget):
             page.addWidget(label)
         page.addLayout(buttons)
         page.addSpacing(16)
-        page.addLayout(self._key_table(keys))
+        page.addLayout(self._keys)
         sides = QHBoxLayout()
         sides.addStretch(1)
         sides.addLayout(page, 3)
@@ -80,29 +76,19 @@ class Welcome(QWidget):
         rows.addLayout(sides)
         rows.addStretch(2)
         self.setFocusProxy(self.samples)
+        self.set_keys(keys)
 
-    def _key_table(self, keys: Sequence[tuple[str, str]]) -> QGridLayout:
-        table = QGridLayout()
-        table.setColumnStretch(1, 1)
-        table.setHorizontalSpacing(16)
+    def set_keys(self, keys: Sequence[tuple[str, str]]) -> None:
+        """Name keys and what they do: the reader changes them."""
+        while (item := self._keys.takeAt(0)) is not None:
+            label = item.widget()
+            assert label is not None, "labels alone are put there"
+            label.deleteLater()
         for row, (key, words) in enumerate(keys):
             name = QLabel(key, self)
             font = name.font()
             font.setBold(True)
             name.setFont(font)
             name.setTextFormat(Qt.TextFormat.PlainText)  # a key may be <
-            table.addWidget(name, row, 0)
-            table.addWidget(QLabel(words, self), row, 1)
-        return table
-
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Qt's."""
-        if event.mimeData().hasUrls():
-            event.acceptProposedAction()
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        """Qt's."""
-        paths = local_paths(event.mimeData().urls())
-        if paths:
-            event.acceptProposedAction()
-            self.dropped.emit(paths)
+            self._keys.addWidget(name, row, 0)
+            self._keys.addWidget(QLabel(words, self), row, 1)

@@ -73,27 +73,29 @@ class Station(QObject):
 
     def _welcome(self) -> Welcome:
         """The page before anything is open."""
-        keys = [
-            (self.window.actions_[name].shortcut().toString(), translated(command.text))
-            for name in _FIRST_KEYS
-            for command in COMMANDS
-            if command.name == name
-        ]
-        page = Welcome(keys, self.window)
+        page = Welcome(self._first_keys(), self.window)
         page.samplesWanted.connect(self.opening.open_samples)
         page.filesWanted.connect(self.opening.ask_files)
         page.folderWanted.connect(self.opening.ask_folder)
-        page.dropped.connect(self.opening.open)
         self.window.middle.addWidget(page)
         self.window.middle.setCurrentWidget(page)
         page.setFocus()
         return page
 
+    def _first_keys(self) -> list[tuple[str, str]]:
+        return [
+            (self.window.actions_[name].shortcut().toString(), translated(command.text))
+            for name in _FIRST_KEYS
+            for command in COMMANDS
+            if command.name == name
+        ]
+
     def _film_shown(self, pane: Pane) -> None:
         """Where nothing is open any more, the first page says what can be done."""
         if pane is self.viewing.area.current and pane.loaded is None:
             self.window.middle.setCurrentWidget(self.welcome)
-            self.welcome.setFocus()
+            # Of a list that is being read the next row is wanted, not a button of the first page.
+            (self.opening.browser.tree if self.opening.browser.model.browser.patients else self.welcome).setFocus()
 
     def _to_film(self, *_: object) -> None:
         if self.viewing.area.current.loaded is not None:
@@ -116,6 +118,7 @@ class Station(QObject):
             path = self._places.settings_file
             self.window.messages.tell(f"Settings are not kept: {path} ({error.strerror})", "warning")
         self.window.actions_.set_shortcuts(self.settings.shortcuts)
+        self.welcome.set_keys(self._first_keys())
         self.opening.apply_settings()
         self.viewing.apply_settings()
         self.answering.apply_settings()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
-from PySide6.QtGui import QDropEvent
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
@@ -33,14 +32,13 @@ def test_says_what_it_is_and_names_the_keys(qtbot: QtBot) -> None:
     assert texts[-4:] == ["W", "window/level", "<", "a key that is no markup"]
 
 
-def test_drop(qtbot: QtBot) -> None:
-    page = Welcome([])
+def test_keys_that_the_reader_changed_are_named(qtbot: QtBot) -> None:
+    page = Welcome([("W", "window/level"), ("V", "ask the model")])
     qtbot.addWidget(page)
-    data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile("/films")])
-    event = QDropEvent(
-        QPointF(10, 10), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    )
-    with qtbot.waitSignal(page.dropped) as dropped:
-        page.dropEvent(event)
-    assert dropped.args == [["/films"]]
+    page.set_keys([("Q", "window/level")])
+
+    def named() -> list[str]:
+        return [label.text() for label in page.findChildren(QLabel)]
+
+    qtbot.waitUntil(lambda: "ask the model" not in named())
+    assert named()[-2:] == ["Q", "window/level"]

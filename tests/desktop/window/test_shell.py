@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDropEvent, QKeySequence
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeySequence
 from PySide6.QtWidgets import QApplication, QLabel
 from pytestqt.qtbot import QtBot
 
+from cxr_desktop.panels.welcome import Welcome
 from cxr_desktop.state.settings import ViewerSettings
 from cxr_desktop.window.actions import COMMANDS, MENUS, key_conflicts
 from cxr_desktop.window.main_window import MainWindow
@@ -125,6 +126,20 @@ def test_dropped_files_are_told(window: MainWindow, qtbot: QtBot) -> None:
     )
     with qtbot.waitSignal(window.dropped) as told:
         window.dropEvent(event)
+    assert told.args == [["/a/film.dcm"]]
+
+
+def test_what_is_dropped_on_the_first_page_reaches_the_window(window: MainWindow, qtbot: QtBot) -> None:
+    page = Welcome([])
+    window.middle.addWidget(page)
+    with qtbot.waitExposed(window):
+        window.show()
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile("/a/film.dcm")])
+    none, left, copy = Qt.KeyboardModifier.NoModifier, Qt.MouseButton.LeftButton, Qt.DropAction.CopyAction
+    QApplication.sendEvent(page.samples, QDragEnterEvent(QPoint(5, 5), copy, data, left, none))
+    with qtbot.waitSignal(window.dropped) as told:
+        QApplication.sendEvent(page.samples, QDropEvent(QPointF(5, 5), copy, data, left, none))
     assert told.args == [["/a/film.dcm"]]
 
 

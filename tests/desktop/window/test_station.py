@@ -271,6 +271,7 @@ def test_the_first_page_is_there_again_when_the_last_film_is_closed(
     shows(station, path)
     station.window.actions_["close_study"].trigger()
     assert station.window.middle.currentWidget() is station.welcome
+    assert station.window.focusWidget() is station.opening.browser.tree
     station.window.actions_["next_image"].trigger()
     shows(station, path)
     assert station.window.middle.currentWidget() is station.viewing.area
