@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import QTimer
 from pytestqt.qtbot import QtBot
 
 from cxr_core.samples import sample_folder
@@ -61,9 +62,20 @@ def test_a_death_costs_one_file(qtbot: QtBot, batch: BatchRun, folder: str) -> N
     assert isinstance(inference, Inference)
 
     def kill_at_second(number: int) -> None:
-        if number == 1 and batch.items.items[1].state == "running":
-            assert inference.pid is not None
+        assert inference.pid is not None
+        state = batch.items.items[number].state
+        if (number, state) == (0, "answered"):
+            os.kill(inference.pid, signal.SIGSTOP)  # what it is asked next it has, and cannot answer
+        elif (number, state) == (1, "running"):
+            kill_once_taken()
+
+    def kill_once_taken() -> None:
+        assert batch._asked is not None
+        assert inference.pid is not None
+        if inference._child._running == batch._asked[0]:
             os.kill(inference.pid, signal.SIGKILL)
+        else:
+            QTimer.singleShot(1, kill_once_taken)
 
     batch.changed.connect(kill_at_second)
     with qtbot.waitSignal(batch.finished, timeout=PATIENCE_MS):
