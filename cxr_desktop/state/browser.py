@@ -134,6 +134,20 @@ class Browser:
         self._words = list(words)
         self._look()
 
+    def neighbour(self, record: InstanceRecord | None, step: int) -> InstanceRecord | None:
+        """The image that comes `step` (1 or -1) after a record in the list, as it is shown; None at its end.
+
+        Where the record is not shown, the list is entered from its nearer end.
+        """
+        shown = (study for patient in self.patients for study in patient.studies)
+        images = [one for study in shown for one in study.records if one.kind == "image"]
+        if not images:
+            return None
+        at = next((number for number, one in enumerate(images) if record is not None and one.name == record.name), None)
+        if at is None:
+            return images[0] if step > 0 else images[-1]
+        return images[at + step] if 0 <= at + step < len(images) else None
+
     def _put(self, record: InstanceRecord) -> None:
         self._arrived += 1
         self.failed += record.kind == "failed"

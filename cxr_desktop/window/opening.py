@@ -138,23 +138,6 @@ class Opening(QObject):
         names = {one.name for one in listed}
         return listed + [one for one in self._known(record) if one.name not in names]
 
-    def neighbour(self, record: InstanceRecord | None, step: int) -> InstanceRecord | None:
-        """The image that comes `step` later in the list, as it is shown; None at an end."""
-        patients = self.browser.model.browser.patients
-        images = [
-            one
-            for patient in patients
-            for study in patient.studies
-            for one in study.records
-            if one.kind == "image"
-        ]  # fmt: skip
-        if not images:
-            return None
-        at = next((number for number, one in enumerate(images) if record is not None and one.name == record.name), None)
-        if at is None:
-            return images[0] if step > 0 else images[-1]
-        return images[at + step] if 0 <= at + step < len(images) else None
-
     def ask_forget(self) -> None:
         """Forget everything that was opened, answered and measured, when the reader means it."""
         question = self.tr("Forget what was opened, answered, judged and measured on this machine? Files stay.")

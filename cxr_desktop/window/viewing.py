@@ -278,7 +278,7 @@ class Viewing(QObject):
         current = self.area.current.loaded
         # From what was asked for last: while it is read, and past one that cannot be read.
         place = self._wanted or (current.record if current is not None else None)
-        record = self._opening.neighbour(place, step)
+        record = self._opening.browser.model.browser.neighbour(place, step)
         if record is None:
             self._window.statusBar().showMessage(self.tr("There is no further image in the list."), 3000)
         else:

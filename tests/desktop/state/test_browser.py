@@ -62,6 +62,25 @@ def test_equals_keep_the_order_of_their_arrival() -> None:
     assert [key for key, _ in tree(filled(*(record(name, name, name) for name in names)))] == names
 
 
+def test_neighbours_are_the_images_that_are_shown_in_their_order() -> None:
+    browser = filled(*RECORDS, record("report", "P1", "S2", "20240101", kind="result"))
+    seen = []
+    at = browser.neighbour(None, 1)
+    while at is not None:
+        seen.append(at.name)
+        at = browser.neighbour(at, 1)
+    assert seen == ["later", "new", "old", "other", "first", "second", "undated"]
+    last = browser.neighbour(None, -1)
+    assert last is not None
+    assert last.name == "undated"
+    browser.find(query_words("P2"))
+    entered = browser.neighbour(RECORDS[0], 1)  # what is not shown has no place
+    assert entered is not None
+    assert entered.name == "other"
+    assert browser.neighbour(entered, -1) is None
+    assert Browser().neighbour(None, 1) is None
+
+
 def test_known_name_is_replaced() -> None:
     browser = filled(*RECORDS)
     changed = record("old", "P9", "S9", "20250101")
