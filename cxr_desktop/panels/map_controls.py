@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QGroupBox, QLabel, QSlider, QWidget
 
+from cxr_desktop.panels.page_keys import keep_page_keys
 from cxr_desktop.state.settings import HeatMapSettings
 from cxr_desktop.views.heat_map import COLOUR_MAPS
 
@@ -83,6 +84,7 @@ class MapControls(QGroupBox):
         slider = QSlider(Qt.Orientation.Horizontal, self)
         slider.setRange(low, high)
         slider.setPageStep(10)
+        keep_page_keys(slider)
         slider.setAccessibleName(name)
         slider.valueChanged.connect(self._tell)
         return slider

@@ -1,10 +1,10 @@
-"""Page keys that scroll the list they are pressed in, although the window has a command on them."""
+"""Page keys that belong to the list or slider they are pressed in, although the window has a command on them."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QAbstractScrollArea
+from PySide6.QtWidgets import QWidget
 
 
 class _PageKeys(QObject):
@@ -21,6 +21,6 @@ class _PageKeys(QObject):
         return super().eventFilter(watched, event)
 
 
-def keep_page_keys(area: QAbstractScrollArea) -> None:
-    """Let Page Up and Page Down scroll in a list that is read: no film is changed under the reader."""
-    area.installEventFilter(_PageKeys(area))
+def keep_page_keys(widget: QWidget) -> None:
+    """Let Page Up and Page Down scroll a list or move a slider: no film is changed under the reader."""
+    widget.installEventFilter(_PageKeys(widget))

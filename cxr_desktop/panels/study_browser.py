@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QModelIndex, QObject, QSize, Qt, QTimer, QUrl, Signal
@@ -14,14 +15,12 @@ from PySide6.QtGui import (
     QDropEvent,
     QIcon,
     QImage,
-    QKeyEvent,
     QKeySequence,
     QShowEvent,
 )
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
-    QLineEdit,
     QMenu,
     QProgressBar,
     QPushButton,
@@ -32,6 +31,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from cxr_desktop.panels.search_box import SearchBox
 from cxr_desktop.panels.study_model import StudyModel
 from cxr_desktop.state.patient_text import person_name, study_line
 from cxr_desktop.state.records import InstanceRecord
@@ -86,9 +86,10 @@ class StudyBrowser(QWidget):
         self.setAcceptDrops(True)
         icons = {kind: self.style().standardIcon(pixmap) for kind, pixmap in _ICONS.items()}
         self.model = StudyModel(lambda kind: icons.get(kind, QIcon()), self)
-        self.search = self._search_box()
-        self.recent_button = QToolButton(self)
         self.tree = self._tree_view()
+        placeholder = self.tr("Search name, ID, accession, date, description")
+        self.search = SearchBox(self.tree, placeholder, self.tr("Search the studies"), self)
+        self.recent_button = QToolButton(self)
         self.progress = QProgressBar(self)
         self.cancel_button = QPushButton(self.tr("Cancel"), self)
         self.status = QLabel(self)
@@ -154,14 +155,6 @@ class StudyBrowser(QWidget):
         """The record of the current row."""
         return self.model.record(self.tree.currentIndex())
 
-    def _search_box(self) -> QLineEdit:
-        box = QLineEdit(self)
-        box.setClearButtonEnabled(True)
-        box.setPlaceholderText(self.tr("Search name, ID, accession, date, description"))
-        box.setAccessibleName(self.tr("Search the studies"))
-        box.installEventFilter(self)
-        return box
-
     def _tree_view(self) -> QTreeView:
         tree = QTreeView(self)
         tree.setModel(self.model)
@@ -198,6 +191,8 @@ class StudyBrowser(QWidget):
         rows.addWidget(self.tree, 1)
         rows.addLayout(bottom)
         rows.addWidget(self.status)
+        for before, after in pairwise((self.search, self.recent_button, self.tree)):
+            QWidget.setTabOrder(before, after)
         self.set_busy(False)
 
     def _make_actions(self) -> dict[str, QAction]:
@@ -340,33 +335,10 @@ class StudyBrowser(QWidget):
             self.removed.emit([record.name for record in records])
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Qt's: arrow keys lead from the search box into the tree; what becomes visible wants thumbnails."""
-        if watched is self.search and isinstance(event, QKeyEvent):
-            return self._on_search_key(event) or super().eventFilter(watched, event)
+        """Qt's: what becomes visible wants thumbnails."""
         if event.type() == QEvent.Type.Resize:
             self._look_timer.start()
         return super().eventFilter(watched, event)
-
-    def _on_search_key(self, event: QKeyEvent) -> bool:
-        """Whether a key is used up here; Escape is taken before the window's own Escape."""
-        empties = event.key() == Qt.Key.Key_Escape and bool(self.search.text())
-        if event.type() == QEvent.Type.ShortcutOverride and empties:
-            event.accept()
-            return True
-        if event.type() != QEvent.Type.KeyPress:
-            return False
-        if empties:
-            self.search.clear()
-        elif event.key() == Qt.Key.Key_Down:
-            self._into_tree()
-        else:
-            return False
-        return True
-
-    def _into_tree(self) -> None:
-        self.tree.setFocus()
-        if not self.tree.currentIndex().isValid():
-            self.tree.setCurrentIndex(self.model.index(0, 0))
 
     def showEvent(self, event: QShowEvent) -> None:
         """Qt's."""

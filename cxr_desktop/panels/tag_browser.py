@@ -6,11 +6,12 @@ import time
 from collections.abc import Iterator
 
 from pydicom.dataset import Dataset
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer
-from PySide6.QtGui import QAction, QGuiApplication, QKeyEvent, QKeySequence
-from PySide6.QtWidgets import QHeaderView, QLabel, QLineEdit, QTreeView, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
+from PySide6.QtWidgets import QHeaderView, QLabel, QTreeView, QVBoxLayout, QWidget
 
 from cxr_desktop.panels.page_keys import keep_page_keys
+from cxr_desktop.panels.search_box import SearchBox
 from cxr_desktop.panels.tag_model import NAME, TAG, VALUE, TagModel
 from cxr_desktop.state.search import folded
 from cxr_desktop.state.tags import TagNode, search, tag_tree
@@ -28,8 +29,9 @@ class TagBrowser(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.model = TagModel(self)
-        self.search = QLineEdit(self)
         self.tree = QTreeView(self)
+        placeholder = self.tr("Search tag, keyword, VR, value")
+        self.search = SearchBox(self.tree, placeholder, self.tr("Search the elements"), self)
         self.status = QLabel(self)
         self._roots: list[TagNode] = []
         self._searching: Iterator[TagNode | None] | None = None
@@ -68,10 +70,6 @@ class TagBrowser(QWidget):
             QGuiApplication.clipboard().setText("\t".join(parts))
 
     def _lay_out(self) -> None:
-        self.search.setClearButtonEnabled(True)
-        self.search.setPlaceholderText(self.tr("Search tag, keyword, VR, value"))
-        self.search.setAccessibleName(self.tr("Search the elements"))
-        self.search.installEventFilter(self)
         self.tree.setModel(self.model)
         keep_page_keys(self.tree)
         self.tree.setUniformRowHeights(True)
@@ -89,6 +87,7 @@ class TagBrowser(QWidget):
         rows.addWidget(self.search)
         rows.addWidget(self.tree, 1)
         rows.addWidget(self.status)
+        QWidget.setTabOrder(self.search, self.tree)
 
     def _make_actions(self) -> None:
         for words, slot, keys in (
@@ -143,21 +142,3 @@ class TagBrowser(QWidget):
             words = self.tr("found so far: {}") if self._searching is not None else self.tr("found: {}")
             parts.append(words.format(self._found))
         self.status.setText(", ".join(part for part in parts if part))
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Qt's: the arrow key leads from the search box into the tree, Escape empties the box."""
-        if not isinstance(event, QKeyEvent):
-            return super().eventFilter(watched, event)
-        empties = event.key() == Qt.Key.Key_Escape and bool(self.search.text())
-        if event.type() == QEvent.Type.ShortcutOverride and empties:
-            event.accept()  # before the window's own Escape
-            return True
-        if event.type() == QEvent.Type.KeyPress and empties:
-            self.search.clear()
-            return True
-        if event.type() == QEvent.Type.KeyPress and event.key() == Qt.Key.Key_Down:
-            self.tree.setFocus()
-            if not self.tree.currentIndex().isValid():
-                self.tree.setCurrentIndex(self.model.index(0, 0))
-            return True
-        return super().eventFilter(watched, event)
