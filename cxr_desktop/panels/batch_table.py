@@ -52,10 +52,6 @@ class BatchTable(QAbstractTableModel):
         """The file of a row."""
         return self._items.items[self._order[row]]
 
-    def row_of(self, number: int) -> int:
-        """The row of a file, by its place in the list."""
-        return self._rows[number]
-
     def _sort(self) -> None:
         self._order = self._items.order(self._by)
         self._rows = [0] * len(self._order)

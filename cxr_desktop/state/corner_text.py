@@ -10,12 +10,9 @@ from cxr_desktop.state.records import InstanceRecord, LoadedImage
 Corner = Literal["top left", "top right", "bottom left", "bottom right"]
 CornerLines = dict[Corner, list[str]]
 
-#: 0 nothing, 1 what tells patients, dates and views apart, 2 everything.
-LEVELS = (0, 1, 2)
-
 
 def corner_lines(loaded: LoadedImage, level: int) -> CornerLines:
-    """The lines of each corner at a level."""
+    """The lines of each corner at a level: 0 nothing, 1 what tells patients, dates and views apart, 2 everything."""
     if level == 0:
         return {}
     record = loaded.record

@@ -50,12 +50,6 @@ def query_words(typed: str) -> list[str]:
     return [_padded_month(word) for word in words]
 
 
-def matches(record: InstanceRecord, words: list[str]) -> bool:
-    """Whether a record is one that was looked for, by `query_words`."""
-    text = searched_text(record)
-    return all(word in text for word in words)
-
-
 def _dates(date: str) -> list[str]:
     """A DICOM date as people type it; parts of these, as 2024-03 and 03/2024, are found in them."""
     if not re.fullmatch(r"\d{8}", date):
