@@ -38,6 +38,12 @@ def length() -> Length:
 # --- processes ---
 
 
+def send(pid: int | None, number: signal.Signals) -> None:
+    """Send a signal to a process that there is: 0 would be our own group."""
+    assert pid
+    os.kill(pid, number)
+
+
 def test_a_stopped_model_is_cancelled_and_answers_again(
     open_station: Opener, shows: Shows, qtbot: QtBot, tmp_path: Path
 ) -> None:
@@ -46,7 +52,7 @@ def test_a_stopped_model_is_cancelled_and_answers_again(
     shows(station, path)
     actions, inference = station.window.actions_, station.answering.inference
     qtbot.waitUntil(lambda: inference.pid is not None, timeout=PATIENCE)
-    os.kill(inference.pid or 0, signal.SIGSTOP)
+    send(inference.pid, signal.SIGSTOP)
     actions["ask"].trigger()
     assert station.answering.desk.running
     actions["cancel"].trigger()
@@ -60,16 +66,16 @@ def test_a_batch_goes_on_after_its_process_was_killed(open_station: Opener, qtbo
         write_study(tmp_path / "in" / f"{number}.dcm", number, patient=f"P{number}")
     station = open_station()
     run = station.batching.run
-    killed: list[int] = []
+    killed: list[int | None] = []
 
     def stop(name: str) -> None:
         if name.endswith("1.dcm"):  # so that it dies with the next one in its hands
-            killed.append(station.answering.inference.pid or 0)
-            os.kill(killed[0], signal.SIGSTOP)
+            killed.append(station.answering.inference.pid)
+            send(killed[0], signal.SIGSTOP)
 
     def kill(number: int) -> None:
         if number == 2 and run.items.items[2].state == "running":
-            os.kill(killed[0], signal.SIGKILL)
+            send(killed[0], signal.SIGKILL)
 
     run.answered.connect(stop)
     run.changed.connect(kill)
@@ -92,9 +98,7 @@ def test_a_killed_listing_is_told_and_the_next_one_works(
     other = write_study(tmp_path / "other.dcm", 2, patient="OTHER")
     station = open_station(tmp_path / "in")
     qtbot.waitUntil(lambda: len(station.opening.browser.model.browser) > 0, timeout=PATIENCE)
-    pid = station.opening._scanner._child.pid
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
+    send(station.opening._scanner._child.pid, signal.SIGKILL)
     qtbot.waitUntil(lambda: "SIGKILL" in told(station), timeout=PATIENCE)
     assert len(station.opening.browser.model.browser) > 0
     station.opening.open([str(other)])
@@ -109,7 +113,7 @@ def test_thumbnails_come_again_after_their_process_was_killed(
     shows(station, first)
     model, thumbnails = station.opening.browser.model, station.opening._thumbnails
     qtbot.waitUntil(lambda: thumbnails._child.pid is not None, timeout=PATIENCE)
-    os.kill(thumbnails._child.pid or 0, signal.SIGKILL)
+    send(thumbnails._child.pid, signal.SIGKILL)
     second = write_study(tmp_path / "1.dcm", 2, patient="OTHER")
     station.opening.open([str(second)])
     qtbot.waitUntil(lambda: model._icons.get(str(second)) is not None, timeout=PATIENCE)
@@ -128,7 +132,7 @@ def test_the_window_closes_although_a_process_does_not_answer(
         "thumbnails": station.opening._thumbnails._child,
     }
     qtbot.waitUntil(lambda: children[child].pid is not None, timeout=PATIENCE)
-    os.kill(children[child].pid or 0, signal.SIGSTOP)
+    send(children[child].pid, signal.SIGSTOP)
     station.opening.open([str(sample_folder())])
     station.window.actions_["ask_both"].trigger()
     station.window.close()
