@@ -6,6 +6,7 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
+from cxr_desktop.panels.tips import tip
 from cxr_desktop.state.answers import score_words
 from cxr_desktop.state.batch import BatchItem, BatchList, Order
 
@@ -79,7 +80,7 @@ class BatchTable(QAbstractTableModel):
             return None
         item = self.item(index.row())
         if index.column() == FILE:
-            return item.name if role == Qt.ItemDataRole.ToolTipRole else _short(item.name)
+            return tip(item.name) if role == Qt.ItemDataRole.ToolTipRole else _short(item.name)
         if index.column() == STATE:
             return self.tr(item.state_words)
         if index.column() == ANSWER:

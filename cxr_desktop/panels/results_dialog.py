@@ -25,6 +25,7 @@ from cxr_core.results.records import ResultChoice, ResultObject
 from cxr_desktop.output.delivery import Delivery
 from cxr_desktop.output.results import KIND_WORDS, STATUS_WORDS, AnsweredFilm, studies_of, summary
 from cxr_desktop.panels.folder_row import FolderRow
+from cxr_desktop.panels.tips import tip
 from cxr_desktop.state.answers import words_of
 from cxr_desktop.state.patient_text import file_name
 from cxr_desktop.state.settings import PacsEntry
@@ -242,7 +243,7 @@ class ResultsDialog(QDialog):
         outcome = self._delivery.outcomes[row]
         for column, text in ((1, self.tr(STATUS_WORDS[outcome.status])), (2, outcome.words)):
             item = QTableWidgetItem(text)
-            item.setToolTip(text)
+            item.setToolTip(tip(text))
             self.table.setItem(row, column, item)
 
     def _ended(self, words: str) -> None:

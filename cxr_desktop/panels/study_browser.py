@@ -33,6 +33,7 @@ from PySide6.QtWidgets import (
 
 from cxr_desktop.panels.search_box import SearchBox
 from cxr_desktop.panels.study_model import StudyModel
+from cxr_desktop.panels.tips import tip
 from cxr_desktop.state.patient_text import person_name, study_line
 from cxr_desktop.state.records import InstanceRecord
 from cxr_desktop.state.search import query_words
@@ -125,7 +126,7 @@ class StudyBrowser(QWidget):
         for record in records:
             words = "  ".join(part for part in (person_name(record.patient_name), study_line(record)) if part)
             action = self._recent_menu.addAction(words.replace("&", "&&"))
-            action.setToolTip(record.name)
+            action.setToolTip(tip(record.name))
             action.triggered.connect(partial(self.chosen.emit, record))
         self.recent_button.setEnabled(bool(records))
 

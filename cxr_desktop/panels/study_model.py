@@ -9,6 +9,7 @@ from typing import Any
 from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, QSize, Qt
 from PySide6.QtGui import QFont, QIcon, QImage, QPixmap
 
+from cxr_desktop.panels.tips import tip
 from cxr_desktop.state.browser import Browser, Patient, Study, group_of
 from cxr_desktop.state.patient_text import file_name, image_line, several_line, study_line
 from cxr_desktop.state.records import InstanceRecord
@@ -210,7 +211,7 @@ class StudyModel(QAbstractItemModel):
             return self._icons.get(shown.name) or self._icon_of(shown.kind)
         if role == Qt.ItemDataRole.ToolTipRole:
             more = [] if record is None else [record.reason, record.name]
-            return "\n".join(line for line in (*self._lines(patient, study, record), *more) if line)
+            return tip("\n".join(line for line in (*self._lines(patient, study, record), *more) if line))
         return None
 
     def _lines(self, patient: Patient, study: Study | None, record: InstanceRecord | None) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 from PySide6.QtGui import QFont
 
+from cxr_desktop.panels.tips import tip
 from cxr_desktop.state.tags import TagNode
 
 _Index = QModelIndex | QPersistentModelIndex
@@ -90,7 +91,7 @@ class TagModel(QAbstractItemModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return self._text(node, index.column())
         if role == Qt.ItemDataRole.ToolTipRole and index.column() == VALUE:
-            return node.value(_TIP_CHARACTERS)
+            return tip(node.value(_TIP_CHARACTERS))
         if role == Qt.ItemDataRole.FontRole and node.private:
             return self._italic
         return None
