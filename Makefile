@@ -20,7 +20,7 @@ demo: $(STAMP)
 	@$(BIN)/cxr-node demo
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: $(STAMP)
 	@sh .ci/check

@@ -218,6 +218,15 @@ def group_of(record: InstanceRecord) -> tuple[str, ...]:
     return ("failed",) if record.kind == "failed" else ("folder", record.name.removesuffix(file_name(record)))
 
 
+def first_to_see(records: Iterable[InstanceRecord]) -> InstanceRecord | None:
+    """Of what was opened together the image to begin with: of the newest study, as the list has it; None without one.
+
+    A folder of a patient's films must not begin with the prior because its name comes first.
+    """
+    images = [record for record in records if record.kind == "image"]
+    return min(images, key=lambda record: (_order(record, 0), _record_order(record)), default=None)
+
+
 def _order(record: InstanceRecord, arrived: int) -> Order:
     date, time = record.study_date.replace(".", ""), record.study_time.replace(":", "")
     return -_number(date), -_number(time[:6].ljust(6, "0")), arrived

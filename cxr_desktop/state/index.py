@@ -10,6 +10,7 @@ import json
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
 from dataclasses import dataclass, fields
@@ -318,7 +319,7 @@ def _connected(path: Path, looked_through: bool) -> sqlite3.Connection:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     connection = sqlite3.connect(path, timeout=_BUSY_MS / 1000, check_same_thread=False)
     try:
-        connection.execute("PRAGMA journal_mode = WAL")  # a reader never waits for a writer
+        _use_log(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA secure_delete = ON")
         if looked_through and connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
@@ -330,6 +331,22 @@ def _connected(path: Path, looked_through: bool) -> sqlite3.Connection:
     except BaseException:
         connection.close()
         raise
+
+
+def _use_log(connection: sqlite3.Connection) -> None:
+    """Have a write-ahead log, so that no reader waits for a writer.
+
+    Where two windows begin one file at the same moment SQLite has no patience with this statement; both might wait.
+    """
+    until = time.monotonic() + _BUSY_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+        time.sleep(0.01)
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:

@@ -115,6 +115,7 @@ class Answering(QObject):
         if self._prior_ticket is not None:
             self.inference.cancel(self._prior_ticket)
             self._prior_ticket = None
+            self._viewing.area.prior.set_answers([])
         return running
 
     def _comment(self) -> None:
@@ -137,6 +138,7 @@ class Answering(QObject):
         prior = self._viewing.area.prior
         if prior.loaded is not None and not prior.isHidden() and not prior.answers:
             self._prior_ticket = self.inference.ask(prior.loaded, self._settings().model)
+            prior.set_waiting()
 
     def _prior_answered(self, ticket: int, answer: Answer) -> None:
         if ticket != self._prior_ticket:
@@ -183,6 +185,7 @@ class Answering(QObject):
             self._window.messages.tell(words)
             if ticket == self._prior_ticket:
                 self._prior_ticket = None
+                self._viewing.area.prior.set_answers([])
 
 
 def _core_settings(settings: ViewerSettings) -> Settings:

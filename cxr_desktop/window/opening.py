@@ -5,29 +5,37 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QFileDialog, QMessageBox
 
 from cxr_core.errors import CxrError
 from cxr_desktop.panels.study_browser import StudyBrowser
+from cxr_desktop.state.browser import first_to_see
 from cxr_desktop.state.index import Index
 from cxr_desktop.state.records import InstanceRecord
 from cxr_desktop.window.main_window import MainWindow
 from cxr_desktop.workers.scan_messages import Listed
 from cxr_desktop.workers.scanning import Scanner, Thumbnails
 
+#: So long the newest film may still come before the one that is known is seen: a small folder is listed by then.
+_PATIENCE_MS = 400
 
-@dataclass(slots=True)
+
+@dataclass(eq=False, slots=True)
 class _Request:
     """What was opened at once, until it is listed."""
 
     wanted: str | None
-    """The name of the image that is to be seen; None for the first."""
+    """The name of the image that is to be seen; None for the newest."""
+
+    images: list[InstanceRecord] = field(default_factory=list)
+    """Those that came so far, of which one is to be seen."""
 
     found: bool = False
+    """Whether it is."""
 
 
 class Opening(QObject):
@@ -38,7 +46,7 @@ class Opening(QObject):
     chosen(InstanceRecord), chosenAsPrior(InstanceRecord), tagsWanted(InstanceRecord)
         As the browser tells.
     arrived(InstanceRecord)
-        The first image of what was opened just now, or the one that was wanted of it: to be seen at once.
+        The newest image of what was opened just now, or the one that was wanted of it: to be seen at once.
     forgotten
         Everything that was opened is forgotten.
     """
@@ -118,6 +126,8 @@ class Opening(QObject):
         if not self._scanner.busy:
             return False
         self._scanner.cancel()
+        for request in self._requests:
+            request.found = True  # who cancels wants to see nothing more of it
         self._requests.clear()
         self.browser.set_busy(False)
         return True
@@ -179,16 +189,25 @@ class Opening(QObject):
         self.browser.add(listed)
         if listed.trouble:
             self._window.messages.tell(listed.trouble, "warning")
-        images = (record for record in listed.records if record.kind == "image")
         request = self._requests[0]  # they are listed one after the other
-        found = next((record for record in images if request.wanted in (None, record.name)), None)
-        if not request.found and found is not None:
+        images = [record for record in listed.records if record.kind == "image"]
+        wanted = [record for record in images if request.wanted in (None, record.name)]
+        if wanted and not request.found:
+            if not request.images:
+                QTimer.singleShot(0 if request.wanted else _PATIENCE_MS, self, lambda: self._show(request))
+            request.images += wanted
+
+    def _show(self, request: _Request) -> None:
+        """Tell of the image that is to be seen, once."""
+        newest = first_to_see(request.images)
+        if newest is not None and not request.found:
             request.found = True
-            self.arrived.emit(found)
+            self.arrived.emit(newest)
 
     def _ended(self, words: str) -> None:
         self.browser.set_busy(self._scanner.busy)
         request = self._requests.popleft()
+        self._show(request)
         if words:
             self._window.messages.tell(words)
         elif not request.found:

@@ -130,6 +130,10 @@ class Pane(QWidget):
         self._verdict.setText("\n".join(lines))
         self.roomChanged.emit()
 
+    def set_waiting(self) -> None:
+        """A model was asked about the film, and has not answered yet."""
+        self._verdict.setText(self.tr("The model is being asked..."))
+
     def verdict(self) -> str:
         """What stands under the film."""
         return self._verdict.text()

@@ -105,6 +105,7 @@ class Viewing(QObject):
         self._give_up()
         self._hide_prior()
         self._put(self.area.current, loaded, [], "")
+        self.area.current.view.zoom_to(1)  # line pairs mean something pixel on pixel only
 
     def close(self) -> None:
         """Take the film of the active pane away; the prior goes with the current one."""

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from cxr_desktop.state.browser import Browser
+from cxr_desktop.state.browser import Browser, first_to_see
 from cxr_desktop.state.records import InstanceRecord
 from cxr_desktop.state.search import query_words, searched_text
 
@@ -79,6 +79,22 @@ def test_neighbours_are_the_images_that_are_shown_in_their_order() -> None:
     assert entered.name == "other"
     assert browser.neighbour(entered, -1) is None
     assert Browser().neighbour(None, 1) is None
+
+
+def test_of_what_was_opened_together_the_newest_study_is_seen_first() -> None:
+    def first(*records: InstanceRecord) -> str:
+        found = first_to_see(records)
+        assert found is not None
+        return found.name
+
+    assert first(*RECORDS) == first(*reversed(RECORDS)) == "later"
+    then, now = record("a-prior", study="S1", date="20250110"), record("b-current", study="S2", date="20260110")
+    assert first(then, now) == first(now, then) == "b-current"
+    lateral = record("a-lateral", study="S2", date="20260110", instance_number="2")
+    frontal = record("b-frontal", study="S2", date="20260110", instance_number="1")
+    assert first(then, lateral, frontal) == "b-frontal"
+    assert first(record("2.png", date=""), record("1.png", date="")) == "1.png"
+    assert first_to_see([record("report", kind="result", date="20270101")]) is None
 
 
 def test_known_name_is_replaced() -> None:

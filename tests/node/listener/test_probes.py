@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from dicom_node import logs, serve
 from dicom_node.listener.events import ListenerEvent
 from dicom_node.serve import _log_event
 from tests.node.listener.harness import CR, make_certificates, running
@@ -71,7 +72,8 @@ def test_a_c_echo_that_is_refused_is_told() -> None:
 
 
 @pytest.mark.parametrize(("is_probe", "level"), [(True, "debug"), (False, "info")])
-def test_probes_are_logged_at_debug(is_probe, level) -> None:
+def test_probes_are_logged_at_debug(monkeypatch, is_probe, level) -> None:
+    monkeypatch.setattr(serve, "log", logs.get("fresh"))  # one that was used before is bound to what was set up then
     with capture_logs() as lines:
         _log_event(ListenerEvent("closed", "127.0.0.1", is_probe=is_probe))
     assert [line["log_level"] for line in lines] == [level]

@@ -225,13 +225,14 @@ def test_a_request_takes_no_longer_than_the_whole_call() -> None:
 @pytest.mark.parametrize(
     ("url", "cause", "words"),
     [
-        (f"http://127.0.0.1:{free_ports(1)[0]}", Cause.UNREACHABLE, "cannot be reached"),
+        ("http://127.0.0.1:{free}", Cause.UNREACHABLE, "cannot be reached"),
         ("http://pacs.invalid/dicom-web", Cause.ADDRESS, "host has no address"),
         ("http://:bad:/", Cause.NOT_UNDERSTOOD, "cannot be used"),
     ],
 )
 def test_a_service_that_is_not_there(url: str, cause: Cause, words: str) -> None:
-    (outcome,) = store_web(WebService(url), _objects(1), timeouts=PATIENT)
+    service = WebService(url.replace("{free}", str(free_ports(1)[0])))
+    (outcome,) = store_web(service, _objects(1), timeouts=PATIENT)
     assert outcome.result is Sent.NOT_SENT
     assert outcome.failure is not None
     assert outcome.failure.cause is cause
