@@ -51,6 +51,9 @@ class Pane(QWidget):
         self.answered = datetime.now(UTC)
         """When they said it."""
 
+        self.waiting = False
+        """Whether the line under the film says that one is being asked."""
+
         self._model: MeasurementModel | None = None
         self._before: DisplayState | None = None
         self._follows = False
@@ -121,7 +124,7 @@ class Pane(QWidget):
 
     def set_answers(self, answers: list[Answer]) -> None:
         """What models said just now; it stands under the film, with their names where there are two."""
-        self.answers, self.answered = answers, datetime.now(UTC)
+        self.answers, self.answered, self.waiting = answers, datetime.now(UTC), False
         lines = []
         for answer in answers:
             words = words_of(answer)
@@ -132,6 +135,7 @@ class Pane(QWidget):
 
     def set_waiting(self) -> None:
         """A model was asked about the film, and has not answered yet."""
+        self.waiting = True
         self._verdict.setText(self.tr("The model is being asked..."))
 
     def verdict(self) -> str:

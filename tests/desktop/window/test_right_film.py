@@ -29,12 +29,14 @@ def check(station: Station) -> None:
         if loaded is None:
             assert not pane.answers
             assert not pane.verdict()
+            assert not pane.waiting
             assert pane.model is None
             continue
         for answer in pane.answers:
             assert answer.result.path == loaded.record.name
             assert answer.result.sop_instance_uid == loaded.image.facts.sop_instance_uid
-        assert bool(pane.verdict()) == bool(pane.answers)
+        assert bool(pane.verdict()) == bool(pane.answers or pane.waiting)
+        assert not pane.waiting or (pane is area.prior and station.answering._prior_ticket is not None)
         assert pane.model is not None
         assert pane.model.loaded is loaded
         assert {one.comment for one in pane.model.measurements} <= {Path(loaded.record.name).name}
