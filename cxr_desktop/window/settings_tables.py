@@ -25,7 +25,9 @@ class _Table(QWidget):
 
     changed = Signal()
 
-    def __init__(self, headings: Sequence[str], name: str, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, headings: Sequence[str], name: str, new_row: Sequence[str], parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self.table = QTableWidget(0, len(headings), self)
         self.table.setHorizontalHeaderLabels(list(headings))
@@ -35,7 +37,7 @@ class _Table(QWidget):
         self.table.setAccessibleName(name)
         self.table.setTabKeyNavigation(False)
         add, remove = QPushButton(self.tr("Add"), self), QPushButton(self.tr("Remove"), self)
-        add.clicked.connect(lambda: self.add_row(self.new_row()))
+        add.clicked.connect(lambda: self.add_row(new_row))
         remove.clicked.connect(self._remove)
         self.buttons = QHBoxLayout()
         self.buttons.addWidget(add)
@@ -45,10 +47,6 @@ class _Table(QWidget):
         rows.addWidget(self.table)
         rows.addLayout(self.buttons)
         self.table.itemChanged.connect(lambda _: self.changed.emit())
-
-    def new_row(self) -> Sequence[str]:
-        """What a new row holds."""
-        raise NotImplementedError
 
     def add_row(self, cells: Sequence[str]) -> None:
         """Add one."""
@@ -82,14 +80,11 @@ class PresetTable(_Table):
     """Windows of the reader's own; the first nine are on the number keys after those of the image."""
 
     def __init__(self, presets: Sequence[WindowPreset], parent: QWidget | None = None) -> None:
-        super().__init__(("Name", "Window Center", "Window Width"), "Window presets", parent)
+        new_row = ("New", "2048", "4096")
+        super().__init__(("Name", "Window Center", "Window Width"), "Window presets", new_row, parent)
         for preset in presets:
             self.add_row((preset.name, f"{preset.center:g}", f"{preset.width:g}"))
         self.table.resizeColumnsToContents()
-
-    def new_row(self) -> Sequence[str]:
-        """What a new row holds."""
-        return self.tr("New"), "2048", "4096"
 
     def entries(self) -> tuple[WindowPreset, ...]:
         """The presets. Raises SettingsError."""
@@ -111,7 +106,8 @@ class PacsTable(_Table):
     def __init__(self, entries: Sequence[PacsEntry], parent: QWidget | None = None) -> None:
         headings = ("Name", "AE title", "Host", "Port", "Our AE title", "TLS authority (PEM), or 'system'",
                     "Our certificate (PEM)", "Its key (PEM)")  # fmt: skip
-        super().__init__(headings, "PACS that results are sent to", parent)
+        new_row = ("PACS", "PACS", "127.0.0.1", "104", "CXR_DESKTOP", "", "", "")
+        super().__init__(headings, "PACS that results are sent to", new_row, parent)
         for one in entries:
             tls = (one.tls_ca or "system") if one.tls else ""
             self.add_row((one.name, one.ae_title, one.host, str(one.port), one.calling_ae_title, tls,
@@ -125,10 +121,6 @@ class PacsTable(_Table):
         layout = self.layout()
         assert layout is not None, "the base class made it"
         layout.addWidget(self._words)
-
-    def new_row(self) -> Sequence[str]:
-        """What a new row holds."""
-        return self.tr("PACS"), "PACS", "127.0.0.1", "104", "CXR_DESKTOP", "", "", ""
 
     def entries(self) -> tuple[PacsEntry, ...]:
         """The PACS. Raises SettingsError."""
