@@ -22,6 +22,7 @@ from cxr_desktop.output.confidentiality import (
     is_valid,
 )
 from cxr_desktop.output.pseudonyms import Pseudonyms
+from cxr_desktop.state.header import DAMAGE
 
 METHOD = "PS3.15 2026c Basic Profile; CXR assistant"
 #: Values that name somebody wherever they stand.
@@ -106,7 +107,7 @@ def identity_of(data_set: Dataset) -> str:
 def _text(data_set: Dataset, keyword: str) -> str:
     try:
         return str(data_set.get(keyword) or "").strip(" \0")
-    except (AttributeError, LookupError, NotImplementedError, TypeError, ValueError):
+    except DAMAGE:
         return ""  # damaged: as if it were not there
 
 
